@@ -1,0 +1,1 @@
+//! the exchange simulator, pure and deterministic

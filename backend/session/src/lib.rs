@@ -1,0 +1,1 @@
+//! ownership, acceptance, output log, journal: pure

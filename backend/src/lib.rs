@@ -1,0 +1,1 @@
+//! sessions behind REST, WebSocket, SSE and gRPC

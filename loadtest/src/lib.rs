@@ -1,0 +1,1 @@
+//! the lab, load profiles and their ledger: a stranger to proxy and backend

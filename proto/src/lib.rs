@@ -1,0 +1,1 @@
+//! .proto files and the code generated from them

@@ -1,0 +1,1 @@
+//! values -> decisions: the edge's policy, pure

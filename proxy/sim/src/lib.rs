@@ -1,0 +1,1 @@
+//! the whole edge in one thread, seeded, on a fake clock

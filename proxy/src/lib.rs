@@ -1,0 +1,1 @@
+//! the edge itself: a thin shell on Pingora

@@ -1,0 +1,1 @@
+//! bytes <-> values: WebSocket frames, event streams, cookies, PROXY header
