@@ -1,0 +1,25 @@
+# Thin names for what cargo and the binaries do. `make demo` and `make test` install what they miss.
+.PHONY: demo test bench lint fuzz soak
+
+PYTHON := target/python
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+demo:                 ## everything on this machine; Ctrl-C stops it
+	.ci/install build
+	cargo build --release --locked --bins
+	target/release/holdfast-loadtest lab
+
+test:                 ## all tests, with what they need
+	.ci/install build test
+	.ci/python $(PYTHON)
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo build --workspace --bins --locked
+	cargo test --workspace --locked
+	.ci/manifests k8s $(PYTHON)
+
+bench:                ## the proxy beside nginx and HAProxy, and the matching engine
+	.ci/install build bench
+	cargo build --release --locked --bins
+	target/release/holdfast-loadtest bench
+	cargo bench --locked -p holdfast-exchange
