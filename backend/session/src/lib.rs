@@ -1,1 +1,16 @@
-//! ownership, acceptance, output log, journal: pure
+//! One user's session, as values: who may own it, what has been accepted from
+//! its connections, what was journaled, what was emitted, and how a reader is
+//! brought to the place where it was. Nothing here waits, reads a clock, draws
+//! a random number or touches a socket: time and randomness are arguments, so
+//! the backend and the simulation run the very same code.
+//!
+//! | module | the question it answers |
+//! |---|---|
+//! | [`id`] | what do we call sessions, connections, clients and log entries |
+//! | [`message`] | what may a client say, and what is it answered |
+//! | [`view`] | what does a session look like in JSON |
+
+pub mod decimal;
+pub mod id;
+pub mod message;
+pub mod view;
