@@ -40,7 +40,8 @@ impl Decimal {
     /// How many steps of `10^-scale` this is, if it is a whole number of them.
     pub fn units(self, scale: u8) -> Option<i64> {
         let missing = scale.checked_sub(self.scale)?;
-        self.mantissa.checked_mul(10_i64.checked_pow(missing.into())?)
+        self.mantissa
+            .checked_mul(10_i64.checked_pow(missing.into())?)
     }
 
     /// Whether it is above zero.
@@ -66,7 +67,11 @@ impl FromStr for Decimal {
         }
         let value = whole.bytes().chain(fraction.bytes());
         let units = value.fold(0_i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
-        let units = if digits.len() < text.len() { -units } else { units };
+        let units = if digits.len() < text.len() {
+            -units
+        } else {
+            units
+        };
         let scale = u8::try_from(fraction.len()).map_err(|_| DecimalError)?;
         Ok(Self::new(units, scale))
     }
@@ -166,16 +171,26 @@ mod tests {
 
     #[test]
     fn a_string_and_a_number_say_the_same() {
-        for (text, shown) in
-            [("\"1.50\"", "1.5"), ("1.5", "1.5"), ("-0.07", "-0.07"), ("100", "100"), ("0.1", "0.1")]
-        {
-            assert_eq!(read(text).map(|d| d.to_string()).as_deref(), Some(shown), "{text}");
+        for (text, shown) in [
+            ("\"1.50\"", "1.5"),
+            ("1.5", "1.5"),
+            ("-0.07", "-0.07"),
+            ("100", "100"),
+            ("0.1", "0.1"),
+        ] {
+            assert_eq!(
+                read(text).map(|d| d.to_string()).as_deref(),
+                Some(shown),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_decimal_is_refused() {
-        for text in ["\"\"", "\"1.\"", "\".5\"", "\"1e3\"", "\"--1\"", "1e300", "null", "\"+1\""] {
+        for text in [
+            "\"\"", "\"1.\"", "\".5\"", "\"1e3\"", "\"--1\"", "1e300", "null", "\"+1\"",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
         assert_eq!(read(&format!("\"{}\"", "9".repeat(19))), None);

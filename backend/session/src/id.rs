@@ -206,7 +206,10 @@ impl FromStr for EntryId {
             return Err(IdError::NotEntry);
         }
         let seq = seq.parse().map_err(|_| IdError::NotEntry)?;
-        Ok(Self { epoch: epoch.parse()?, seq })
+        Ok(Self {
+            epoch: epoch.parse()?,
+            seq,
+        })
     }
 }
 
@@ -227,14 +230,19 @@ mod tests {
 
     #[test]
     fn an_entry_id_is_read_back_as_written() {
-        let id = EntryId { epoch: Epoch::new(7), seq: 42 };
+        let id = EntryId {
+            epoch: Epoch::new(7),
+            seq: 42,
+        };
         assert_eq!(id.to_string(), "0000000000000007.42");
         assert_eq!(id.to_string().parse(), Ok(id));
     }
 
     #[test]
     fn what_is_no_entry_id_is_refused() {
-        for text in ["", ".", "a", "a.", ".1", "a.b", "a.-1", "a.+1", "a b.1", "a.b.1"] {
+        for text in [
+            "", ".", "a", "a.", ".1", "a.b", "a.-1", "a.+1", "a b.1", "a.b.1",
+        ] {
             assert_eq!(text.parse::<EntryId>(), Err(IdError::NotEntry), "{text:?}");
         }
         let long = format!("{}.1", "e".repeat(63));
@@ -245,7 +253,12 @@ mod tests {
     fn a_hex_id_has_exactly_128_bits() {
         let id = SessionId::new(0xab);
         assert_eq!(id.to_string().parse(), Ok(id));
-        for text in ["", "ab", "+0000000000000000000000000000000", &"0".repeat(33)] {
+        for text in [
+            "",
+            "ab",
+            "+0000000000000000000000000000000",
+            &"0".repeat(33),
+        ] {
             assert_eq!(text.parse::<SessionId>(), Err(IdError::NotHex), "{text:?}");
         }
     }

@@ -12,5 +12,8 @@
 
 pub mod decimal;
 pub mod id;
+pub mod log;
 pub mod message;
+pub mod reader;
+pub mod subscription;
 pub mod view;
