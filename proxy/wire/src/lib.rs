@@ -9,6 +9,9 @@
 //! | [`websocket`] | frames of a relayed stream ([`websocket::Scanner`]), close codes | frames, masks, `Sec-WebSocket-Accept` |
 //! | [`contract`] | `hf1:` control payloads, [`contract::EventId`] | the same |
 //! | [`sse`] | blocks of a relayed event stream ([`sse::Scanner`]), fields of one block | events, comments, `retry:` |
+//! | [`cookie`] | one cookie by name from `Cookie` fields | `Set-Cookie`, a `Cookie` field without one name |
+//! | [`proxy_header`] | PROXY protocol versions 1 and 2 | both |
+//! | [`token_list`] | comma lists such as `Connection` and `Upgrade` | - |
 //!
 //! # How the scanners are used
 //!
@@ -44,5 +47,8 @@
 #![warn(missing_docs)]
 
 pub mod contract;
+pub mod cookie;
+pub mod proxy_header;
 pub mod sse;
+pub mod token_list;
 pub mod websocket;
