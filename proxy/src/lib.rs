@@ -1,1 +1,7 @@
-//! the edge itself: a thin shell on Pingora
+//! The edge itself: a thin shell on Pingora around the decisions of `holdfast-core`.
+//!
+//! The modules are the stages of a connection's way: `listener` accepts it, `edge` reads a
+//! request and asks the core where it goes, `upstream` or a relay carries it there. `app` wires
+//! them; nobody else knows every part.
+
+pub mod config;
