@@ -1,1 +1,21 @@
-//! the lab, load profiles and their ledger: a stranger to proxy and backend
+//! What surrounds Holdfast without being part of it: a whole edge on one machine, an
+//! opaque application that needs stickiness, and the benchmark beside nginx and HAProxy.
+//!
+//! This crate imports neither the proxy nor the backend. It starts their binaries and speaks
+//! to them over sockets, so whatever it proves holds for any other client as well.
+//!
+//! - [`lab`] starts backends, sticky applications and a proxy as child processes, restarts
+//!   what dies as a ReplicaSet would, and says in `lab.json` where everything is.
+//! - [`sticky`] is the opaque application of the affinity demonstration: its state lives in
+//!   one process, so a client that is sent elsewhere loses it.
+//! - [`bench`] measures the proxy's CPU time per operation and memory per connection.
+//! - [`process`] starts children that never outlive this process; [`client`] asks them over HTTP.
+
+pub mod bench;
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod lab;
+pub mod process;
+pub mod sticky;
+pub mod terminal;

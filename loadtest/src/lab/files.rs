@@ -1,0 +1,336 @@
+//! The lab's directory: keys, configuration files, logs, the store and `lab.json`.
+
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::Options;
+use super::keys::{self, IssuerKeys};
+use super::plan::{Plan, Seat};
+use super::record::Lab;
+use crate::process::Program;
+
+/// Every path of the lab.
+#[derive(Debug, Clone)]
+pub struct Files {
+    dir: PathBuf,
+    bin_dir: PathBuf,
+    pub logs: PathBuf,
+    pub proxy_config: PathBuf,
+    record: PathBuf,
+}
+
+/// Why the directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{path}")]
+    Path { path: PathBuf, source: io::Error },
+    #[error("keys cannot be made")]
+    Keys,
+    #[error("{template}: unknown placeholder {{{{{name}}}}}; known are {known}")]
+    Placeholder {
+        template: String,
+        name: String,
+        known: String,
+    },
+    #[error("lab.json")]
+    Record(#[from] serde_json::Error),
+}
+
+impl Files {
+    /// Makes the directory and everything that must be there before a process starts.
+    pub fn lay_out(plan: &Plan, options: &Options) -> Result<Self, Error> {
+        let files = Self {
+            dir: plan.dir.clone(),
+            bin_dir: plan.bin_dir.clone(),
+            logs: plan.logs(),
+            proxy_config: plan.dir.join("proxy.yaml"),
+            record: plan.record(),
+        };
+        // A record of an earlier lab would name processes of somebody else.
+        files.remove_record()?;
+        remove_if_there(&files.logs, |path| fs::remove_dir_all(path))?;
+        if !options.keep {
+            files.forget()?;
+        }
+        for dir in [&files.logs, &files.keys()] {
+            fs::create_dir_all(dir).map_err(at(dir))?;
+        }
+        files.make_keys()?;
+        files.configure(plan, options)?;
+        Ok(files)
+    }
+
+    fn forget(&self) -> Result<(), Error> {
+        remove_if_there(&self.keys(), |path| fs::remove_dir_all(path))?;
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            let mut path = self.store().into_os_string();
+            path.push(suffix);
+            remove_if_there(Path::new(&path), |path| fs::remove_file(path))?;
+        }
+        Ok(())
+    }
+
+    fn make_keys(&self) -> Result<(), Error> {
+        for name in ["affinity", "cluster"] {
+            let key = keys::symmetric().map_err(|_| Error::Keys)?;
+            write_new_secret(&self.keys().join(name), &key)?;
+        }
+        if !self.keys().join("issuer.pem").exists() {
+            let issuer = IssuerKeys::generate().map_err(|_| Error::Keys)?;
+            write_new_secret(&self.keys().join("issuer.pem"), &issuer.private)?;
+            let public = self.keys().join("issuer-public.pem");
+            fs::write(&public, issuer.public).map_err(at(&public))?;
+        }
+        Ok(())
+    }
+
+    fn configure(&self, plan: &Plan, options: &Options) -> Result<(), Error> {
+        let keys = self.keys().display().to_string();
+        let proxy = Template::load(options.proxy_template.as_deref(), PROXY)?;
+        let text = proxy.fill(&[
+            ("proxy", &plan.proxy.to_string()),
+            ("h2c", &plan.h2c.to_string()),
+            ("admin", &plan.admin.to_string()),
+            ("control", &plan.control.to_string()),
+            ("backends", &endpoints(&plan.backends)),
+            ("sticky_apps", &endpoints(&plan.sticky_apps)),
+            ("keys", &keys),
+        ])?;
+        fs::write(&self.proxy_config, text).map_err(at(&self.proxy_config))?;
+        let backend = Template::load(options.backend_template.as_deref(), BACKEND)?;
+        for seat in &plan.backends {
+            let text = backend.fill(&[
+                ("id", &seat.id),
+                ("address", &seat.address.to_string()),
+                ("store", &self.store().display().to_string()),
+                ("keys", &keys),
+            ])?;
+            let path = self.backend_config(seat);
+            fs::write(&path, text).map_err(at(&path))?;
+        }
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn backend_config(&self, seat: &Seat) -> PathBuf {
+        self.dir.join(format!("backend-{}.yaml", seat.id))
+    }
+
+    #[must_use]
+    pub fn proxy(&self) -> Program {
+        let mut program = self.program(
+            self.bin_dir.join("holdfast-proxy"),
+            "proxy",
+            &self.proxy_config,
+        );
+        // One line per exchange on stdout, everything else on stderr.
+        program.stdout = self.logs.join("proxy-access.log");
+        program
+    }
+
+    #[must_use]
+    pub fn backend(&self, seat: &Seat) -> Program {
+        let name = format!("backend-{}", seat.id);
+        self.program(
+            self.bin_dir.join("holdfast-backend"),
+            &name,
+            &self.backend_config(seat),
+        )
+    }
+
+    #[must_use]
+    pub fn sticky_app(&self, seat: &Seat) -> Program {
+        let arguments = [
+            "sticky-app",
+            "--id",
+            &seat.id,
+            "--listen",
+            &seat.address.to_string(),
+        ]
+        .map(Into::into);
+        let this = std::env::current_exe().unwrap_or_default();
+        self.bare(this, &format!("sticky-app-{}", seat.id), arguments.to_vec())
+    }
+
+    /// The log that a failing process would have written to.
+    #[must_use]
+    pub fn log(&self, id: &super::record::MemberId) -> PathBuf {
+        self.logs
+            .join(format!("{}.log", id.to_string().replace(' ', "-")))
+    }
+
+    fn program(&self, path: PathBuf, name: &str, config: &Path) -> Program {
+        self.bare(
+            path,
+            name,
+            vec!["run".into(), "--config".into(), config.into()],
+        )
+    }
+
+    fn bare(&self, path: PathBuf, name: &str, arguments: Vec<OsString>) -> Program {
+        let log = self.logs.join(format!("{name}.log"));
+        Program {
+            path,
+            arguments,
+            environment: Vec::new(),
+            stdout: log.clone(),
+            stderr: log,
+        }
+    }
+
+    /// Writes `lab.json` whole: a reader sees the old one or the new one.
+    pub fn write_record(&self, lab: &Lab) -> Result<(), Error> {
+        let mut text = serde_json::to_string_pretty(lab)?;
+        text.push('\n');
+        let draft = self.record.with_extension("json.new");
+        fs::write(&draft, text).map_err(at(&draft))?;
+        fs::rename(&draft, &self.record).map_err(at(&self.record))
+    }
+
+    pub fn remove_record(&self) -> Result<(), Error> {
+        remove_if_there(&self.record, |path| fs::remove_file(path))
+    }
+
+    /// Keeps `lab.json` equal to the record until `stop`.
+    pub async fn follow(
+        &self,
+        mut record: watch::Receiver<Lab>,
+        stop: CancellationToken,
+    ) -> Result<(), Error> {
+        while let Some(Ok(())) = stop.run_until_cancelled(record.changed()).await {
+            let lab = record.borrow_and_update().clone();
+            // Between a death and the next start there is nobody to name.
+            if lab.processes().all(|(_, process)| process.running) {
+                self.write_record(&lab)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn keys(&self) -> PathBuf {
+        self.dir.join("keys")
+    }
+
+    fn store(&self) -> PathBuf {
+        self.dir.join("holdfast.sqlite")
+    }
+}
+
+/// A configuration file with `{{words}}` to fill in.
+struct Template {
+    name: String,
+    text: String,
+}
+
+impl Template {
+    fn load(other: Option<&Path>, built_in: (&str, &str)) -> Result<Self, Error> {
+        Ok(match other {
+            Some(path) => Self {
+                name: path.display().to_string(),
+                text: fs::read_to_string(path).map_err(at(path))?,
+            },
+            None => Self {
+                name: built_in.0.to_owned(),
+                text: built_in.1.to_owned(),
+            },
+        })
+    }
+
+    fn fill(&self, values: &[(&str, &str)]) -> Result<String, Error> {
+        let mut filled = String::with_capacity(self.text.len());
+        let mut rest = self.text.as_str();
+        while let Some((before, after)) = rest.split_once("{{") {
+            filled.push_str(before);
+            let (name, after) = after.split_once("}}").unwrap_or((after, ""));
+            let Some((_, value)) = values.iter().find(|(known, _)| *known == name) else {
+                let known: Vec<&str> = values.iter().map(|(known, _)| *known).collect();
+                return Err(Error::Placeholder {
+                    template: self.name.clone(),
+                    name: name.to_owned(),
+                    known: known.join(", "),
+                });
+            };
+            filled.push_str(value);
+            rest = after;
+        }
+        filled.push_str(rest);
+        Ok(filled)
+    }
+}
+
+/// A YAML list of endpoints in one line.
+fn endpoints(seats: &[Seat]) -> String {
+    let entries: Vec<String> = seats
+        .iter()
+        .map(|seat| format!("{{ id: {}, address: \"{}\" }}", seat.id, seat.address))
+        .collect();
+    format!("[{}]", entries.join(", "))
+}
+
+/// Readable by the owner alone; a key that is there already stays.
+fn write_new_secret(path: &Path, text: &str) -> Result<(), Error> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match file {
+        Ok(mut file) => file.write_all(text.as_bytes()).map_err(at(path)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(at(path)(error)),
+    }
+}
+
+fn remove_if_there(path: &Path, remove: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), Error> {
+    match remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Path { path, source }
+}
+
+const PROXY: (&str, &str) = (
+    "loadtest/lab/proxy.yaml",
+    include_str!("../../lab/proxy.yaml"),
+);
+const BACKEND: (&str, &str) = (
+    "loadtest/lab/backend.yaml",
+    include_str!("../../lab/backend.yaml"),
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(text: &str) -> Template {
+        Template {
+            name: "x.yaml".to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn placeholders_are_filled_and_other_braces_stay() {
+        let filled = template("a: {{x}} b: { c: {{y}}/1 }").fill(&[("x", "1"), ("y", "/k")]);
+        assert_eq!(filled.expect("known words"), "a: 1 b: { c: /k/1 }");
+    }
+
+    #[test]
+    fn an_unknown_placeholder_names_itself_and_what_would_be_right() {
+        let error = template("a: {{prxy}}").fill(&[("proxy", ""), ("h2c", "")]);
+        assert_eq!(
+            error.expect_err("unknown word").to_string(),
+            "x.yaml: unknown placeholder {{prxy}}; known are proxy, h2c"
+        );
+    }
+}

@@ -1,0 +1,195 @@
+//! Who is in the lab and who listens where.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use super::{Options, Store};
+
+/// One process of a cluster.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    pub id: String,
+    pub address: SocketAddr,
+}
+
+/// All addresses and places, before anything is started.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Absolute, so that configuration files work from anywhere.
+    pub dir: PathBuf,
+    pub bin_dir: PathBuf,
+    pub proxy: SocketAddr,
+    pub h2c: SocketAddr,
+    pub admin: SocketAddr,
+    pub control: SocketAddr,
+    pub backends: Vec<Seat>,
+    pub sticky_apps: Vec<Seat>,
+    pub store: Store,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "port {port} for {who} is taken; stop what listens there, or move the lab with \
+             --port-base"
+    )]
+    Taken {
+        who: String,
+        port: u16,
+        source: io::Error,
+    },
+    #[error("--port-base {0} leaves no room: at most {max}", max = u16::MAX - SPAN)]
+    Base(u16),
+    #[error("no free port")]
+    Free(#[source] io::Error),
+    #[error("directory of this program")]
+    Here(#[source] io::Error),
+}
+
+impl Plan {
+    pub fn new(options: &Options) -> Result<Self, Error> {
+        let ports = Ports::choose(options.port_base)?;
+        let bin_dir = match &options.bin_dir {
+            Some(dir) => std::path::absolute(dir).map_err(Error::Here)?,
+            None => beside_this_program()?,
+        };
+        let seats = |count: u8, prefix: &str, first: &[u16]| {
+            (b'a'..)
+                .zip(first)
+                .take(count.into())
+                .map(|(letter, &port)| Seat {
+                    id: format!("{prefix}{}", char::from(letter)),
+                    address: loopback(port),
+                })
+                .collect()
+        };
+        Ok(Self {
+            dir: std::path::absolute(&options.dir).map_err(Error::Here)?,
+            bin_dir,
+            proxy: loopback(options.port.unwrap_or(ports.proxy)),
+            h2c: loopback(options.h2c_port.unwrap_or(ports.h2c)),
+            admin: loopback(options.admin_port.unwrap_or(ports.admin)),
+            control: loopback(ports.control),
+            backends: seats(options.backends, "", &ports.backends),
+            sticky_apps: seats(options.sticky_apps, "s", &ports.sticky_apps),
+            store: options.store,
+        })
+    }
+
+    /// Refuses ports that somebody else listens on, by name.
+    pub fn check(&self) -> Result<(), Error> {
+        let single = [
+            ("the proxy", self.proxy),
+            ("the proxy's h2c listener", self.h2c),
+            ("the proxy's admin listener", self.admin),
+            ("the lab control", self.control),
+        ];
+        let single = single.map(|(who, address)| (who.to_owned(), address));
+        let backends = self
+            .backends
+            .iter()
+            .map(|seat| (format!("backend {}", seat.id), seat));
+        let sticky = self
+            .sticky_apps
+            .iter()
+            .map(|seat| (format!("sticky-app {}", seat.id), seat));
+        let seats = backends
+            .chain(sticky)
+            .map(|(who, seat)| (who, seat.address));
+        // Kept open until all are bound, so that one port named twice is found as well.
+        let mut bound = Vec::new();
+        for (who, address) in single.into_iter().chain(seats) {
+            let listener = TcpListener::bind(address).map_err(|source| Error::Taken {
+                who,
+                port: address.port(),
+                source,
+            })?;
+            bound.push(listener);
+        }
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn record(&self) -> PathBuf {
+        self.dir.join("lab.json")
+    }
+
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.dir.join("logs")
+    }
+}
+
+/// `count` ports that were free a moment ago.
+pub fn free_ports(count: usize) -> io::Result<Vec<u16>> {
+    let bound: io::Result<Vec<_>> = (0..count).map(|_| TcpListener::bind(loopback(0))).collect();
+    bound?
+        .iter()
+        .map(|listener| listener.local_addr().map(|address| address.port()))
+        .collect()
+}
+
+#[must_use]
+pub fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// The directory of the running executable, where cargo puts the others too.
+fn beside_this_program() -> Result<PathBuf, Error> {
+    let this = std::env::current_exe().map_err(Error::Here)?;
+    Ok(this.parent().unwrap_or_else(|| Path::new(".")).to_owned())
+}
+
+struct Ports {
+    proxy: u16,
+    h2c: u16,
+    admin: u16,
+    control: u16,
+    backends: Vec<u16>,
+    sticky_apps: Vec<u16>,
+}
+
+impl Ports {
+    fn choose(base: Option<u16>) -> Result<Self, Error> {
+        let run = |first: u16| (first..first + SEATS_MAX).collect();
+        Ok(match base {
+            None => Self {
+                proxy: 8080,
+                h2c: 8081,
+                admin: 9090,
+                control: 9190,
+                backends: run(9001),
+                sticky_apps: run(9101),
+            },
+            Some(0) => {
+                let seats = usize::from(SEATS_MAX);
+                let free = free_ports(4 + 2 * seats).map_err(Error::Free)?;
+                let (backends, sticky_apps) = free[4..].split_at(seats);
+                Self {
+                    proxy: free[0],
+                    h2c: free[1],
+                    admin: free[2],
+                    control: free[3],
+                    backends: backends.to_vec(),
+                    sticky_apps: sticky_apps.to_vec(),
+                }
+            }
+            Some(base) if base > u16::MAX - SPAN => return Err(Error::Base(base)),
+            Some(base) => Self {
+                proxy: base,
+                h2c: base + 1,
+                admin: base + 2,
+                control: base + 3,
+                backends: run(base + 10),
+                sticky_apps: run(base + 20),
+            },
+        })
+    }
+}
+
+/// Backends, and sticky applications, that one lab may have.
+const SEATS_MAX: u16 = 10;
+/// Ports from the base to the last one used.
+const SPAN: u16 = 30;
