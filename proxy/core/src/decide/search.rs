@@ -1,0 +1,222 @@
+//! The search for an endpoint that takes a connection or request which already exists.
+
+use std::sync::Arc;
+
+use super::Forward;
+use crate::affinity::AffinityKey;
+use crate::cluster::{Admin, Client, Cluster, ClusterName, Endpoint, EndpointId, Health};
+use crate::pick;
+use crate::snapshot::Snapshot;
+
+/// How many `421` are followed in one search.
+pub const HOPS_MAX: u8 = 3;
+
+/// What one connection or request learnt while it looks for an endpoint. One search lasts from
+/// the loss of an endpoint (or the first dial) until an endpoint takes it.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    /// The endpoint it comes from: of the previous leg, or named by its cookie.
+    from: Option<EndpointId>,
+    /// Whether it is to leave that endpoint although it may be admitted there.
+    leaving: bool,
+    /// What was tried, latest last.
+    tried: Vec<Tried>,
+    /// Whom the last answer named as owner, until it is tried.
+    owner: Option<EndpointId>,
+    /// `421` answers followed.
+    hops: u8,
+    /// Grows when everybody was asked and all are asked again.
+    round: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Tried {
+    endpoint: EndpointId,
+    /// The dial failed, or nobody knows it: to be named in `Holdfast-Moved-From`.
+    dead: bool,
+    round: u32,
+}
+
+/// Where to dial, and what to say there.
+#[derive(Clone, Debug)]
+pub struct Next {
+    /// The endpoint.
+    pub endpoint: Arc<Endpoint>,
+    /// For `Holdfast-Moved-From`.
+    pub moved_from: Vec<EndpointId>,
+    /// Whether it goes back to the endpoint it was to leave, since nobody else takes it.
+    pub back: bool,
+}
+
+impl Search {
+    /// A connection lost its upstream leg at `from`, or `from` ended it: it may be dialled
+    /// again, once, while it admits its own clients.
+    pub fn lost(from: EndpointId) -> Self {
+        Self {
+            from: Some(from),
+            ..Self::default()
+        }
+    }
+
+    /// A connection is to leave `from`.
+    pub fn leaving(from: EndpointId) -> Self {
+        Self {
+            from: Some(from),
+            leaving: true,
+            ..Self::default()
+        }
+    }
+
+    /// A request was sent where `forward` says; what became of that is told next.
+    pub fn of(forward: &Forward) -> Self {
+        Self {
+            from: forward.claimed.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// The dial failed, or broke before it was answered: `endpoint` is not admitted for this
+    /// search any more.
+    pub fn dial_failed(&mut self, endpoint: &EndpointId) {
+        self.note(endpoint, true);
+    }
+
+    /// It answered that it does not take it now (`503`, `429`, another 5xx).
+    pub fn refused(&mut self, endpoint: &EndpointId) {
+        self.note(endpoint, false);
+    }
+
+    /// `endpoint` answered `421` and named `owner`. False: one hop too many; give up.
+    #[must_use]
+    pub fn redirected(&mut self, endpoint: &EndpointId, owner: EndpointId) -> bool {
+        self.note(endpoint, false);
+        self.hops += 1;
+        self.owner = Some(owner);
+        self.hops <= HOPS_MAX
+    }
+
+    /// Everybody was asked and nobody took it. After a pause, ask all again: one may have been
+    /// restarted meanwhile.
+    pub fn again(&mut self) {
+        self.round += 1;
+        self.hops = 0;
+    }
+
+    fn note(&mut self, endpoint: &EndpointId, dead: bool) {
+        let round = self.round;
+        match self
+            .tried
+            .iter_mut()
+            .find(|tried| tried.endpoint == *endpoint)
+        {
+            Some(tried) => {
+                *tried = Tried {
+                    dead,
+                    round,
+                    ..tried.clone()
+                }
+            }
+            None => {
+                if self.tried.len() == TRIED_MAX {
+                    self.tried.remove(0);
+                }
+                self.tried.push(Tried {
+                    endpoint: endpoint.clone(),
+                    dead,
+                    round,
+                });
+            }
+        }
+    }
+
+    fn tried_now(&self, id: &EndpointId) -> bool {
+        self.tried
+            .iter()
+            .any(|tried| tried.round == self.round && tried.endpoint == *id)
+    }
+
+    fn dead(&self, id: &EndpointId) -> bool {
+        self.tried
+            .iter()
+            .any(|tried| tried.dead && tried.endpoint == *id)
+    }
+
+    /// All endpoints it came across that are not admitted for it, without `target`.
+    fn moved_from(
+        &self,
+        cluster: &Cluster,
+        key: AffinityKey,
+        target: &EndpointId,
+    ) -> Vec<EndpointId> {
+        let ids = self
+            .from
+            .iter()
+            .chain(self.tried.iter().map(|tried| &tried.endpoint));
+        let mut named: Vec<EndpointId> = Vec::new();
+        for id in ids.chain(&self.owner) {
+            let admitted = !self.dead(id)
+                && cluster
+                    .endpoint(id)
+                    .is_some_and(|e| cluster.admits_own(e, key));
+            if !admitted && id != target && !named.contains(id) {
+                named.push(id.clone());
+            }
+        }
+        named
+    }
+}
+
+/// Where does this connection go next? `None`: nobody takes it at this moment; wait a little,
+/// then [`Search::again`], until the deadline.
+///
+/// In this order: the owner that a `421` named, even if it drains; the endpoint it comes from,
+/// while that admits it; the one its key says among those that take newcomers, with room
+/// first; back to where it comes from, if that can keep it.
+pub fn next(
+    snapshot: &Snapshot,
+    cluster: &ClusterName,
+    key: AffinityKey,
+    search: &mut Search,
+) -> Option<Next> {
+    let cluster = snapshot.cluster(cluster)?;
+    let to = |search: &Search, endpoint: &Arc<Endpoint>, back| {
+        let moved_from = search.moved_from(cluster, key, &endpoint.id);
+        Some(Next {
+            endpoint: endpoint.clone(),
+            moved_from,
+            back,
+        })
+    };
+    if let Some(id) = search.owner.take() {
+        let fit = |e: &Endpoint| cluster.failing_open || e.health.fit();
+        match cluster.endpoint(&id) {
+            Some(owner) if fit(owner) && owner.admin != Admin::Maint && !search.dead(&id) => {
+                return to(search, owner, false);
+            }
+            // It cannot be dialled: from now on it is named until somebody takes over.
+            _ => search.note(&id, true),
+        }
+    }
+    let from = search.from.as_ref().and_then(|id| cluster.endpoint(id));
+    let from = from.filter(|e| !search.tried_now(&e.id));
+    if let Some(own) = from.filter(|e| !search.leaving && cluster.admits_own(e, key)) {
+        return to(search, own, false);
+    }
+    let untried = |e: &&Arc<Endpoint>| {
+        let stays = search.leaving && search.from.as_ref() == Some(&e.id);
+        cluster.admits(e, Client::New) && !search.tried_now(&e.id) && !stays
+    };
+    let others = || cluster.endpoints().iter().filter(untried);
+    let up = |e: &&Arc<Endpoint>| e.health == Health::Up && !e.is_full();
+    let other = pick::rendezvous(others().filter(up), key)
+        .or_else(|| pick::rendezvous(others().filter(|e| !e.is_full()), key))
+        .or_else(|| pick::rendezvous(others(), key));
+    if let Some(endpoint) = other {
+        return to(search, endpoint, false);
+    }
+    let back = from.filter(|e| e.may_keep(cluster.failing_open))?;
+    to(search, back, true)
+}
+
+/// Endpoints a search remembers; more than any search asks before its deadline.
+const TRIED_MAX: usize = 32;
