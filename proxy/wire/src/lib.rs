@@ -4,14 +4,14 @@
 //! announced a length: scanners keep a fixed number of bytes, whatever comes in, and everything
 //! that reads foreign input takes any bytes at all without panicking.
 //!
-//! | module | reads | writes |
-//! |---|---|---|
-//! | [`websocket`] | frames of a relayed stream ([`websocket::Scanner`]), close codes | frames, masks, `Sec-WebSocket-Accept` |
-//! | [`contract`] | `hf1:` control payloads, [`contract::EventId`] | the same |
-//! | [`sse`] | blocks of a relayed event stream ([`sse::Scanner`]), fields of one block | events, comments, `retry:` |
-//! | [`cookie`] | one cookie by name from `Cookie` fields | `Set-Cookie`, a `Cookie` field without one name |
-//! | [`proxy_header`] | PROXY protocol versions 1 and 2 | both |
-//! | [`token_list`] | comma lists such as `Connection` and `Upgrade` | - |
+//! - [`websocket`]: finds frames and messages in a relayed stream ([`websocket::Scanner`]), builds
+//!   frames, sorts close codes, answers handshakes.
+//! - [`contract`]: the handoff contract inside that stream: `hf1:` notes and [`contract::EventId`].
+//! - [`sse`]: finds blocks and their ids in a relayed event stream ([`sse::Scanner`]), reads and
+//!   writes events.
+//! - [`cookie`]: looks one cookie up, removes one from a request, writes `Set-Cookie`.
+//! - [`proxy_header`]: the PROXY protocol, versions 1 and 2.
+//! - [`token_list`]: comma lists such as `Connection` and `Upgrade`, hop-by-hop fields.
 //!
 //! # How the scanners are used
 //!

@@ -13,7 +13,7 @@ use super::{
 /// decides which bytes to hold. Make a new one for every leg.
 #[derive(Clone, Debug)]
 pub struct Scanner {
-    /// The begun head of the next frame, while it is cut.
+    /// The begun head of the next frame, while it is cut (or for good, when it has no end).
     head: [u8; HEAD_BYTES_MAX],
     head_filled: u8,
     /// The frame whose payload is under way.
@@ -46,7 +46,7 @@ impl Scanner {
     /// The piece of one frame that `bytes` begin with; `None` when they are empty.
     ///
     /// Call it again with the bytes behind [`Piece::len`] until then. After an error the stream
-    /// has no boundaries any more: end the leg.
+    /// has no boundaries any more, and every further call says so: end the leg.
     #[inline]
     pub fn scan(&mut self, bytes: &[u8]) -> Result<Option<Piece>, ScanError> {
         if bytes.is_empty() {
@@ -58,17 +58,19 @@ impl Scanner {
         if self.head_filled > 0 {
             return self.scan_cut_head(bytes).map(Some);
         }
-        match FrameHead::parse(bytes)? {
-            Some((frame, len)) => {
-                let violation = self.begin(frame);
-                let start = Start::Here {
-                    first: true,
-                    violation,
-                };
-                Ok(Some(self.take_payload(frame, bytes, len, start)))
-            }
-            None => self.scan_cut_head(bytes).map(Some),
-        }
+        let Ok(Some((frame, len))) = FrameHead::parse(bytes) else {
+            return self.scan_cut_head(bytes).map(Some);
+        };
+        let violation = self.begin(frame);
+        Ok(Some(self.take_payload(
+            frame,
+            bytes,
+            len,
+            Start::Here {
+                first: true,
+                violation,
+            },
+        )))
     }
 
     /// No frame is begun: a frame of one's own may be written here.
@@ -113,22 +115,24 @@ impl Scanner {
         }
     }
 
-    /// A head that ends behind `bytes`, or began before them.
+    /// A head that ends behind `bytes`, began before them, or has no fair length. The last one
+    /// stays where it is, so that every further call fails too.
     #[cold]
     fn scan_cut_head(&mut self, bytes: &[u8]) -> Result<Piece, ScanError> {
         let before = usize::from(self.head_filled);
-        let mut filled = before;
+        let first = before == 0;
+        let mut taken = 0;
         for &byte in bytes {
-            self.head[filled] = byte;
-            filled += 1;
+            let filled = before + taken;
             if filled >= 2 && filled == head_len(self.head[1]) {
                 break;
             }
+            self.head[filled] = byte;
+            taken += 1;
         }
-        let taken = filled - before;
-        let first = before == 0;
+        let filled = before + taken;
+        self.head_filled = filled as u8;
         let Some((frame, _)) = FrameHead::parse(&self.head[..filled])? else {
-            self.head_filled = filled as u8;
             return Ok(Piece {
                 first,
                 ..Piece::of_cut_head(taken)
