@@ -5,3 +5,5 @@
 //! them; nobody else knows every part.
 
 pub mod config;
+pub mod control;
+pub mod telemetry;

@@ -2,8 +2,8 @@
 //!
 //! A client's [`Claim`] travels in a sealed cookie ([`seal`]): it says where the client's
 //! state is, never who the client is. Ages are enforced here and not left to the browser.
-//! Clients without cookies can be kept by the value of a header field or a query parameter:
-//! then the place follows from the value alone.
+//! Clients without cookies can be kept by the value of a header field, a query parameter or
+//! their token's subject: then the place follows from the value alone.
 
 pub mod seal;
 
@@ -45,6 +45,8 @@ pub enum Source {
     Field(String),
     /// A query parameter of this name.
     Query(String),
+    /// The subject of the client's verified token.
+    Subject,
 }
 
 /// The attributes of the affinity cookie.
@@ -206,6 +208,7 @@ impl AffinityPolicy {
         &self,
         cluster: &ClusterName,
         query: &str,
+        subject: Option<&str>,
         fields: &dyn Fields,
         wall: WallTime,
     ) -> Shown {
@@ -216,6 +219,7 @@ impl AffinityPolicy {
         match &self.source {
             Source::Field(name) => value(fields.field(name)),
             Source::Query(name) => value(parameter(query, name)),
+            Source::Subject => value(subject),
             Source::Cookie => self.read_cookie(cluster, fields, wall),
             Source::AppCookie(name) => match self.read_cookie(cluster, fields, wall) {
                 Shown::Claim(claim) => Shown::Claim(claim),

@@ -34,7 +34,7 @@ pub struct Member {
     pub id: EndpointId,
     /// Where it is.
     pub address: SocketAddr,
-    /// Its share of new clients; at least 1.
+    /// Its share of new clients; 0: it takes none.
     pub weight: u32,
 }
 

@@ -32,6 +32,8 @@ pub struct Request<'a> {
     pub asks: Relay,
     /// Its header fields and cookies.
     pub fields: &'a dyn Fields,
+    /// The subject of its verified token, if it has one.
+    pub subject: Option<&'a str>,
     /// The time of day, for the age of its cookie.
     pub wall: WallTime,
 }
@@ -287,7 +289,14 @@ fn place<'a>(
     draw: Draw,
     now: Instant,
 ) -> Result<Placed<'a>, Reject> {
-    let shown = policy.read(cluster.name(), request.query, request.fields, request.wall);
+    let Request {
+        query,
+        subject,
+        fields,
+        wall,
+        ..
+    } = *request;
+    let shown = policy.read(cluster.name(), query, subject, fields, wall);
     let (verdict, key, lost) = match shown {
         Shown::Claim(claim) => return place_claim(cluster, policy, claim, request.wall),
         Shown::Value(key) if !policy.sets_cookie() => return place_value(cluster, key),

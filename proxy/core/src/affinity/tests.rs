@@ -59,7 +59,7 @@ fn read(policy: &AffinityPolicy, cookies: &[(&'static str, String)]) -> Shown {
         fields: vec![],
         cookies: cookies.to_vec(),
     };
-    policy.read(&cluster(), "", &shows, NOW)
+    policy.read(&cluster(), "", None, &shows, NOW)
 }
 
 #[test]
@@ -129,17 +129,26 @@ fn a_value_places_its_client_alone() {
     };
     let by_field = policy(Source::Field("x-user".to_owned()));
     assert_eq!(
-        by_field.read(&cluster(), "", &shows, NOW),
+        by_field.read(&cluster(), "", None, &shows, NOW),
         Shown::Value(key)
     );
     let by_query = policy(Source::Query("user".to_owned()));
     assert_eq!(
-        by_query.read(&cluster(), "a=1&user=u7&user=x", &shows, NOW),
+        by_query.read(&cluster(), "a=1&user=u7&user=x", None, &shows, NOW),
         Shown::Value(key)
+    );
+    let by_subject = policy(Source::Subject);
+    assert_eq!(
+        by_subject.read(&cluster(), "", Some("u7"), &shows, NOW),
+        Shown::Value(key)
+    );
+    assert_eq!(
+        by_subject.read(&cluster(), "", None, &shows, NOW),
+        Shown::Nothing
     );
     for query in ["", "user", "user=", "xuser=u7"] {
         assert_eq!(
-            by_query.read(&cluster(), query, &shows, NOW),
+            by_query.read(&cluster(), query, None, &shows, NOW),
             Shown::Nothing,
             "{query}"
         );

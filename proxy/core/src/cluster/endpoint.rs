@@ -13,7 +13,7 @@ pub struct Endpoint {
     pub id: EndpointId,
     /// Where to dial it now.
     pub address: SocketAddr,
-    /// Its share of new clients against its neighbours'; at least 1.
+    /// Its share of new clients against its neighbours'; 0: it takes none.
     pub weight: u32,
     /// What operators, or the endpoint itself, want of it.
     pub admin: Admin,
@@ -43,7 +43,7 @@ impl Endpoint {
         Self {
             id,
             address,
-            weight: weight.max(1),
+            weight,
             admin: Admin::Ready,
             drained: false,
             health: Health::Up,
@@ -62,7 +62,8 @@ impl Endpoint {
     pub fn admits(&self, client: Client, failing_open: bool) -> bool {
         let fit = failing_open || self.health.fit();
         let wanted = match (self.admin, client) {
-            (Admin::Ready, _) => true,
+            (Admin::Ready, Client::New) => self.weight > 0,
+            (Admin::Ready, Client::Own) => true,
             (Admin::Drain, Client::Own) => !self.contract && !self.drained,
             (Admin::Drain, Client::New) | (Admin::Maint, _) => false,
         };
