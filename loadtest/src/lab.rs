@@ -8,7 +8,6 @@
 
 pub mod control;
 pub mod files;
-mod keys;
 mod logs;
 pub mod member;
 pub mod plan;

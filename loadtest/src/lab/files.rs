@@ -10,10 +10,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
-use super::keys::{self, IssuerKeys};
 use super::plan::{Plan, Seat};
 use super::record::Lab;
+use crate::keys::{self, IssuerKeys};
 use crate::process::Program;
+use crate::template::{Template, UnknownPlaceholder};
 
 /// Every path of the lab.
 #[derive(Debug, Clone)]
@@ -32,12 +33,8 @@ pub enum Error {
     Path { path: PathBuf, source: io::Error },
     #[error("keys cannot be made")]
     Keys,
-    #[error("{template}: unknown placeholder {{{{{name}}}}}; known are {known}")]
-    Placeholder {
-        template: String,
-        name: String,
-        known: String,
-    },
+    #[error(transparent)]
+    Placeholder(#[from] UnknownPlaceholder),
     #[error("lab.json")]
     Record(#[from] serde_json::Error),
 }
@@ -92,7 +89,11 @@ impl Files {
 
     fn configure(&self, plan: &Plan, options: &Options) -> Result<(), Error> {
         let keys = self.keys().display().to_string();
-        let proxy = Template::load(options.proxy_template.as_deref(), PROXY)?;
+        let proxy = template(
+            options.proxy_template.as_deref(),
+            "loadtest/lab/proxy.yaml",
+            include_str!("../../lab/proxy.yaml"),
+        )?;
         let text = proxy.fill(&[
             ("proxy", &plan.proxy.to_string()),
             ("h2c", &plan.h2c.to_string()),
@@ -103,7 +104,11 @@ impl Files {
             ("keys", &keys),
         ])?;
         fs::write(&self.proxy_config, text).map_err(at(&self.proxy_config))?;
-        let backend = Template::load(options.backend_template.as_deref(), BACKEND)?;
+        let backend = template(
+            options.backend_template.as_deref(),
+            "loadtest/lab/backend.yaml",
+            include_str!("../../lab/backend.yaml"),
+        )?;
         for seat in &plan.backends {
             let text = backend.fill(&[
                 ("id", &seat.id),
@@ -222,48 +227,6 @@ impl Files {
     }
 }
 
-/// A configuration file with `{{words}}` to fill in.
-struct Template {
-    name: String,
-    text: String,
-}
-
-impl Template {
-    fn load(other: Option<&Path>, built_in: (&str, &str)) -> Result<Self, Error> {
-        Ok(match other {
-            Some(path) => Self {
-                name: path.display().to_string(),
-                text: fs::read_to_string(path).map_err(at(path))?,
-            },
-            None => Self {
-                name: built_in.0.to_owned(),
-                text: built_in.1.to_owned(),
-            },
-        })
-    }
-
-    fn fill(&self, values: &[(&str, &str)]) -> Result<String, Error> {
-        let mut filled = String::with_capacity(self.text.len());
-        let mut rest = self.text.as_str();
-        while let Some((before, after)) = rest.split_once("{{") {
-            filled.push_str(before);
-            let (name, after) = after.split_once("}}").unwrap_or((after, ""));
-            let Some((_, value)) = values.iter().find(|(known, _)| *known == name) else {
-                let known: Vec<&str> = values.iter().map(|(known, _)| *known).collect();
-                return Err(Error::Placeholder {
-                    template: self.name.clone(),
-                    name: name.to_owned(),
-                    known: known.join(", "),
-                });
-            };
-            filled.push_str(value);
-            rest = after;
-        }
-        filled.push_str(rest);
-        Ok(filled)
-    }
-}
-
 /// A YAML list of endpoints in one line.
 fn endpoints(seats: &[Seat]) -> String {
     let entries: Vec<String> = seats
@@ -299,38 +262,10 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Path { path, source }
 }
 
-const PROXY: (&str, &str) = (
-    "loadtest/lab/proxy.yaml",
-    include_str!("../../lab/proxy.yaml"),
-);
-const BACKEND: (&str, &str) = (
-    "loadtest/lab/backend.yaml",
-    include_str!("../../lab/backend.yaml"),
-);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn template(text: &str) -> Template {
-        Template {
-            name: "x.yaml".to_owned(),
-            text: text.to_owned(),
-        }
-    }
-
-    #[test]
-    fn placeholders_are_filled_and_other_braces_stay() {
-        let filled = template("a: {{x}} b: { c: {{y}}/1 }").fill(&[("x", "1"), ("y", "/k")]);
-        assert_eq!(filled.expect("known words"), "a: 1 b: { c: /k/1 }");
-    }
-
-    #[test]
-    fn an_unknown_placeholder_names_itself_and_what_would_be_right() {
-        let error = template("a: {{prxy}}").fill(&[("proxy", ""), ("h2c", "")]);
-        assert_eq!(
-            error.expect_err("unknown word").to_string(),
-            "x.yaml: unknown placeholder {{prxy}}; known are proxy, h2c"
-        );
-    }
+/// Another file in place of the built-in one, if there is one.
+fn template(other: Option<&Path>, name: &str, built_in: &str) -> Result<Template, Error> {
+    other.map_or_else(
+        || Ok(Template::built_in(name, built_in)),
+        |path| Template::read(path).map_err(at(path)),
+    )
 }

@@ -1,4 +1,4 @@
-//! Keys of the lab: made on this machine, for this machine.
+//! Keys of the lab and the benchmark: made on this machine, for this machine.
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::error::Unspecified;
@@ -7,22 +7,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 /// 32 random bytes as 64 hex digits: an affinity key, or the key of a cluster.
-pub(super) fn symmetric() -> Result<String, getrandom::Error> {
+pub(crate) fn symmetric() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The key pair of the demo issuer, both halves as PEM.
-pub(super) struct IssuerKeys {
+pub(crate) struct IssuerKeys {
     /// PKCS #8, for the issuer alone.
-    pub(super) private: String,
+    pub(crate) private: String,
     /// SubjectPublicKeyInfo, for whoever checks tokens.
-    pub(super) public: String,
+    pub(crate) public: String,
 }
 
 impl IssuerKeys {
-    pub(super) fn generate() -> Result<Self, Unspecified> {
+    pub(crate) fn generate() -> Result<Self, Unspecified> {
         let pair = Ed25519KeyPair::generate()?;
         let private = pair.to_pkcs8v1()?;
         let public = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key())?;
