@@ -1,0 +1,194 @@
+//! Every live order, in one array with a free list; queues, accounts and the crowd are threads
+//! through it. A slot is a number, so nothing is allocated once the array has grown.
+
+use crate::command::{NewOrder, TimeInForce};
+use crate::index::Index;
+use crate::units::{AccountId, Money, OrderId, Price, Quantity, Side, SymbolId};
+
+/// A place in the array.
+pub(crate) type Slot = u32;
+
+/// No place.
+pub(crate) const NONE: Slot = u32::MAX;
+
+/// What matching looks at: one cache line per order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Order {
+    pub(crate) id: OrderId,
+    pub(crate) price: Price,
+    /// What the queue shows of it.
+    pub(crate) open: Quantity,
+    /// What waits behind (icebergs).
+    pub(crate) hidden: Quantity,
+    pub(crate) next: Slot,
+    pub(crate) previous: Slot,
+    /// Its level in the book; `NONE` while it is not in one.
+    pub(crate) level: u32,
+    pub(crate) account: AccountId,
+    pub(crate) symbol: SymbolId,
+    pub(crate) side: Side,
+}
+
+impl Order {
+    /// What may still trade.
+    pub(crate) fn remaining(&self) -> Quantity {
+        self.open + self.hidden
+    }
+}
+
+/// What only reports, triggers and expiry look at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Detail {
+    /// As it was asked for; the kind's trigger moves with a trailing stop.
+    pub(crate) request: NewOrder,
+    /// The trigger of a sleeping order.
+    pub(crate) trigger: Price,
+    pub(crate) waiting: bool,
+    /// Total quantity, as amended; decrements of self-trade prevention taken off.
+    pub(crate) quantity: Quantity,
+    pub(crate) filled: Quantity,
+    pub(crate) value: Money,
+    pub(crate) entered: u64,
+    /// Market time at which it expires; `u64::MAX`: never.
+    pub(crate) expires: u64,
+    /// Neighbours among the account's orders, oldest first.
+    pub(crate) account_next: Slot,
+    pub(crate) account_previous: Slot,
+    /// Its place in the crowd's list.
+    pub(crate) crowd: u32,
+}
+
+/// The array, and the ways to find an order in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Orders {
+    hot: Vec<Order>,
+    cold: Vec<Detail>,
+    free: Slot,
+    count: u32,
+    index: Index,
+    /// First and last order of each account.
+    chains: Vec<(Slot, Slot)>,
+}
+
+impl Orders {
+    pub(crate) fn new(accounts: usize) -> Self {
+        Self {
+            hot: Vec::new(),
+            cold: Vec::new(),
+            free: NONE,
+            count: 0,
+            index: Index::new(),
+            chains: vec![(NONE, NONE); accounts],
+        }
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        self.count
+    }
+
+    pub(crate) fn hot(&self, slot: Slot) -> &Order {
+        &self.hot[slot as usize]
+    }
+
+    pub(crate) fn hot_mut(&mut self, slot: Slot) -> &mut Order {
+        &mut self.hot[slot as usize]
+    }
+
+    pub(crate) fn cold(&self, slot: Slot) -> &Detail {
+        &self.cold[slot as usize]
+    }
+
+    pub(crate) fn cold_mut(&mut self, slot: Slot) -> &mut Detail {
+        &mut self.cold[slot as usize]
+    }
+
+    pub(crate) fn find(&self, id: OrderId) -> Option<Slot> {
+        self.index.find(id.0, |slot| self.hot[slot as usize].id.0)
+    }
+
+    /// Takes an order in; it is in no queue yet.
+    pub(crate) fn insert(&mut self, order: Order, detail: Detail) -> Slot {
+        let slot = if self.free == NONE {
+            self.hot.push(order);
+            self.cold.push(detail);
+            (self.hot.len() - 1) as Slot
+        } else {
+            let slot = self.free;
+            self.free = self.hot[slot as usize].next;
+            self.hot[slot as usize] = order;
+            self.cold[slot as usize] = detail;
+            slot
+        };
+        self.count += 1;
+        let hot = &self.hot;
+        self.index
+            .insert(order.id.0, slot, |slot| hot[slot as usize].id.0);
+        self.chain(order.account, slot);
+        slot
+    }
+
+    /// Forgets an order that is in no queue any more.
+    pub(crate) fn remove(&mut self, slot: Slot) {
+        let (id, account) = (self.hot(slot).id, self.hot(slot).account);
+        self.unchain(account, slot);
+        let hot = &self.hot;
+        self.index.remove(id.0, |slot| hot[slot as usize].id.0);
+        let free = self.free;
+        let order = self.hot_mut(slot);
+        order.id = OrderId(0);
+        order.next = free;
+        self.free = slot;
+        self.count -= 1;
+    }
+
+    /// An account's oldest order.
+    pub(crate) fn first_of(&self, account: AccountId) -> Option<Slot> {
+        Some(self.chains[account.index()].0).filter(|slot| *slot != NONE)
+    }
+
+    /// An account's orders, oldest first.
+    pub(crate) fn of(&self, account: AccountId) -> impl Iterator<Item = Slot> + '_ {
+        std::iter::successors(self.first_of(account), |slot| {
+            Some(self.cold(*slot).account_next).filter(|next| *next != NONE)
+        })
+    }
+
+    fn chain(&mut self, account: AccountId, slot: Slot) {
+        let last = self.chains[account.index()].1;
+        let detail = self.cold_mut(slot);
+        detail.account_previous = last;
+        detail.account_next = NONE;
+        if last == NONE {
+            self.chains[account.index()].0 = slot;
+        } else {
+            self.cold_mut(last).account_next = slot;
+        }
+        self.chains[account.index()].1 = slot;
+    }
+
+    fn unchain(&mut self, account: AccountId, slot: Slot) {
+        let (previous, next) = {
+            let detail = self.cold(slot);
+            (detail.account_previous, detail.account_next)
+        };
+        if previous == NONE {
+            self.chains[account.index()].0 = next;
+        } else {
+            self.cold_mut(previous).account_next = next;
+        }
+        if next == NONE {
+            self.chains[account.index()].1 = previous;
+        } else {
+            self.cold_mut(next).account_previous = previous;
+        }
+    }
+}
+
+/// When an order entered at `now` expires.
+pub(crate) fn expiry(time_in_force: TimeInForce, now: u64, day: u64) -> u64 {
+    match time_in_force {
+        TimeInForce::Gtd(ticks) => now.saturating_add(ticks),
+        TimeInForce::Day => (now / day + 1) * day,
+        TimeInForce::Gtc | TimeInForce::Ioc | TimeInForce::Fok => u64::MAX,
+    }
+}

@@ -1,0 +1,3 @@
+//! The exchange from outside: what its users rely on.
+
+mod promise;
