@@ -6,4 +6,6 @@
 
 pub mod config;
 pub mod control;
+pub mod relay;
 pub mod telemetry;
+pub mod upstream;

@@ -19,12 +19,14 @@
 //! | [`health`] | is this endpoint fit to serve? |
 //! | [`drain`] | who leaves a draining endpoint, and when? |
 //! | [`snapshot`] | what does the data plane know at this moment? |
+//! | [`connection`] | what becomes of a connection whose endpoint leaves, dies or asks to be left? |
 //! | [`control`] | what follows from what the world just told us? |
 
 #![warn(missing_docs)]
 
 pub mod affinity;
 pub mod cluster;
+pub mod connection;
 pub mod control;
 pub mod decide;
 pub mod drain;

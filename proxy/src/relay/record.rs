@@ -1,0 +1,51 @@
+//! What is told about a connection: once when it ends, and for each move.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use holdfast_core::connection::{Ending, Moved};
+use holdfast_core::health::Kind;
+use holdfast_core::{ClusterName, Endpoint, EndpointId, Relay, Why};
+
+/// Everything the access log and the metrics say about a connection that ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// WebSocket or event stream.
+    pub relay: Relay,
+    /// The id under which endpoints knew it (`Holdfast-Connection`), in hex.
+    pub connection: Box<str>,
+    /// The id of the request that opened it.
+    pub request_id: Box<str>,
+    /// The route it took.
+    pub route: Box<str>,
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The endpoint it was at last.
+    pub endpoint: Option<EndpointId>,
+    /// What its affinity was worth when it was opened.
+    pub why: Why,
+    /// The client's address.
+    pub client: IpAddr,
+    /// How long it lived.
+    pub lived: Duration,
+    /// Moves made.
+    pub moves: u32,
+    /// Messages from the client, and messages or events to it.
+    pub messages: (u64, u64),
+    /// Bytes from the client, and to it.
+    pub bytes: (u64, u64),
+    /// Why it ended.
+    pub ending: Ending,
+}
+
+/// Who is told about connections. Called inside relays: it must not block.
+pub trait Observer: Send + Sync + 'static {
+    /// A connection was opened.
+    fn opened(&self, relay: Relay, cluster: &ClusterName, endpoint: &EndpointId);
+    /// A connection has another endpoint now, or came back to the same.
+    fn moved(&self, relay: Relay, cluster: &ClusterName, moved: &Moved);
+    /// A connection ended.
+    fn ended(&self, record: &Ended);
+    /// An endpoint served well or badly.
+    fn outcome(&self, cluster: &ClusterName, endpoint: &Endpoint, kind: Kind);
+}

@@ -1,0 +1,4 @@
+//! The way to an endpoint, where it is not Pingora's own.
+
+pub mod dial;
+pub mod sanitize;
