@@ -37,8 +37,8 @@ pub fn values<'a>(
 
 /// One `Cookie` field without the cookie `name`, so that it stays between client and edge.
 ///
-/// `None`: nothing is left, and the field should go. Other parts stay as they were, byte for
-/// byte; when `name` is not in the field, all of it does.
+/// `None`: nothing is left, and the field should go. Other parts and the spaces before them stay
+/// as they were, byte for byte, so the field never grows.
 pub fn without<'a>(field: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
     let is_named = |part: &[u8]| {
         memchr::memchr(b'=', part).is_some_and(|at| trim(&part[..at]) == name.as_bytes())
@@ -47,17 +47,19 @@ pub fn without<'a>(field: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
         return Some(Cow::Borrowed(field));
     }
     let mut kept = Vec::with_capacity(field.len());
-    for part in parts(field).filter(|part| !part.is_empty() && !is_named(part)) {
-        if !kept.is_empty() {
-            kept.extend_from_slice(b"; ");
+    for part in parts(field).filter(|part| !trim(part).is_empty() && !is_named(part)) {
+        if kept.is_empty() {
+            kept.extend_from_slice(trim(part));
+        } else {
+            kept.push(b';');
+            kept.extend_from_slice(part);
         }
-        kept.extend_from_slice(part);
     }
     (!kept.is_empty()).then_some(Cow::Owned(kept))
 }
 
 fn parts(field: &[u8]) -> impl Iterator<Item = &[u8]> {
-    field.split(|&byte| byte == b';').map(trim)
+    field.split(|&byte| byte == b';')
 }
 
 fn unquote(value: &[u8]) -> &[u8] {

@@ -175,10 +175,10 @@ impl Scanner {
                 }
             }
             let ended = if self.line.len == 0 {
-                self.block.read_line(line, None)
+                self.block.read_line(line, false)
             } else {
                 self.line.extend(line);
-                let ended = self.block.read_line(self.line.kept(), Some(&self.line));
+                let ended = self.block.read_line(self.line.kept(), self.line.has_nul);
                 self.line = Line::EMPTY;
                 ended
             };
@@ -220,13 +220,13 @@ impl Block {
 
     /// Takes a line without its end; true when the block ends with it.
     ///
-    /// `cut` is where `line` was gathered when it came in parts: it may be longer than it seems.
-    fn read_line(&mut self, line: &[u8], cut: Option<&Line>) -> bool {
+    /// Of a line that came in parts these are the bytes kept, and `has_nul` speaks for the rest:
+    /// whatever is longer than that has a value too long to mean anything.
+    fn read_line(&mut self, line: &[u8], has_nul: bool) -> bool {
         if line.is_empty() {
             return true;
         }
-        let (name, value) = split_line(line);
-        if name.is_empty() && line[0] == b':' {
+        if line[0] == b':' {
             if self.kind == BlockKind::Event {
                 return false;
             }
@@ -234,16 +234,13 @@ impl Block {
             return true;
         }
         self.kind = BlockKind::Event;
-        let whole = cut.is_none_or(Line::is_whole);
+        let (name, value) = split_line(line);
         match name {
             b"data" => self.has_data = true,
-            b"id" => {
-                let has_nul = cut.map_or_else(|| memchr(0, value).is_some(), |cut| cut.has_nul);
-                if !has_nul {
-                    self.id = Some(BlockId::new(value, whole));
-                }
+            b"id" if !has_nul && memchr(0, value).is_none() => {
+                self.id = Some(BlockId::new(value));
             }
-            b"retry" if whole => self.retry = parse_retry(value).or(self.retry),
+            b"retry" => self.retry = parse_retry(value).or(self.retry),
             _ => {}
         }
         false
@@ -251,12 +248,11 @@ impl Block {
 }
 
 impl BlockId {
-    fn new(value: &[u8], whole: bool) -> Self {
-        match EventId::new(value) {
-            _ if value.is_empty() => Self::Reset,
-            Some(id) if whole => Self::Named(id),
-            _ => Self::Foreign,
+    fn new(value: &[u8]) -> Self {
+        if value.is_empty() {
+            return Self::Reset;
         }
+        EventId::new(value).map_or(Self::Foreign, Self::Named)
     }
 }
 
@@ -295,17 +291,13 @@ impl Line {
         self.kept[filled..filled + taken].copy_from_slice(&bytes[..taken]);
         self.len += bytes.len() as u64;
         // Only an id asks for it; a long line of data need not be searched again.
-        if self.kept.starts_with(b"id") || self.len <= LINE_BYTES_KEPT as u64 {
+        if self.kept.starts_with(b"id") {
             self.has_nul |= memchr(0, bytes).is_some();
         }
     }
 
     fn kept(&self) -> &[u8] {
         &self.kept[..self.len.min(LINE_BYTES_KEPT as u64) as usize]
-    }
-
-    const fn is_whole(&self) -> bool {
-        self.len <= LINE_BYTES_KEPT as u64
     }
 }
 
@@ -320,5 +312,6 @@ fn parse_retry(value: &[u8]) -> Option<u64> {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// `id: ` with the longest id, and something behind it that shows that there is more.
+/// `id: ` with the longest id, and something behind it that shows that there is more. (The longest
+/// `retry:` takes less.)
 const LINE_BYTES_KEPT: usize = 4 + EVENT_ID_BYTES_MAX + 4;

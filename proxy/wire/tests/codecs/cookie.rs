@@ -36,13 +36,14 @@ fn a_cookie_is_found_in_every_field() {
 
 #[test]
 fn a_removed_cookie_leaves_the_others_as_they_were() {
-    let cases: [(&str, Option<&str>); 9] = [
+    let cases: [(&str, Option<&str>); 10] = [
         ("holdfast=1", None),
         (" holdfast=1 ; ", None),
         ("holdfast=1; holdfast=2", None),
         ("a=1; holdfast=x; b=2", Some("a=1; b=2")),
         ("holdfast=x;a=\"1, 2\"", Some("a=\"1, 2\"")),
         ("a=1;  holdfast=x", Some("a=1")),
+        ("holdfast=x;a=1;b=2;\tc=3 ;;", Some("a=1;b=2;\tc=3 ")),
         ("nameless; holdfast=x", Some("nameless")),
         ("a=1;b=2; holdfast", Some("a=1;b=2; holdfast")),
         ("", Some("")),
