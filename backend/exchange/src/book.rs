@@ -66,14 +66,6 @@ impl Book {
             .map(|queue| self.queues[queue as usize].head)
     }
 
-    /// What is displayed at a price.
-    pub(crate) fn quantity_at(&self, side: Side, price: Price) -> Quantity {
-        match self.sides[side.index()].find(price) {
-            Some(queue) => self.queues[queue as usize].quantity,
-            None => Quantity::ZERO,
-        }
-    }
-
     /// The levels of a side, best first.
     pub(crate) fn levels(&self, side: Side) -> impl Iterator<Item = Level> + '_ {
         self.sides[side.index()]
@@ -92,6 +84,17 @@ impl Book {
             std::iter::successors(head, |slot| {
                 Some(orders.hot(*slot).next).filter(|next| *next != NONE)
             })
+        })
+    }
+
+    /// The queues of a side, worst price first: price, number of orders, first in line.
+    pub(crate) fn queues_from_worst(
+        &self,
+        side: Side,
+    ) -> impl Iterator<Item = (Price, u32, Slot)> + '_ {
+        self.sides[side.index()].iter().rev().map(|queue| {
+            let queue = &self.queues[queue as usize];
+            (queue.price, queue.orders, queue.head)
         })
     }
 

@@ -70,14 +70,4 @@ impl Clock {
         self.rest = due % SPEED_ONE;
         u64::from(due / SPEED_ONE)
     }
-
-    /// How many ticks from now market time next reaches `target`; `None` while it stands.
-    pub(crate) fn ticks_until(&self, target: u64) -> Option<u64> {
-        if self.state != SimulatorState::Running {
-            return None;
-        }
-        let needed = target.saturating_sub(self.market).max(1);
-        let thousandths = u128::from(needed) * u128::from(SPEED_ONE) - u128::from(self.rest);
-        u64::try_from(thousandths.div_ceil(u128::from(self.speed))).ok()
-    }
 }

@@ -159,17 +159,10 @@ impl Engine {
             side: request.side,
         };
         let detail = Detail {
-            request: *request,
-            trigger: Price::ZERO,
-            waiting: false,
-            quantity: quantity - taker.prevented,
             filled: taker.filled,
             value: taker.value,
-            entered: entry.entered,
             expires: entry.expires,
-            account_next: NONE,
-            account_previous: NONE,
-            crowd: 0,
+            ..Detail::new(*request, quantity - taker.prevented, entry.entered)
         };
         let slot = self.keep_order(order, detail);
         self.markets[request.symbol.index()]

@@ -50,6 +50,19 @@ impl Exchange {
         seed: u64,
         outside: u16,
     ) -> Result<Self, ScenarioError> {
+        let mut exchange = Self::unopened(scenario, seed, outside)?;
+        let mut events = Events::new();
+        exchange.flow.open(&mut exchange.engine, &mut events);
+        exchange.engine.publish(&mut events);
+        Ok(exchange)
+    }
+
+    /// An exchange with empty books.
+    pub(crate) fn unopened(
+        scenario: &Scenario,
+        seed: u64,
+        outside: u16,
+    ) -> Result<Self, ScenarioError> {
         let terms = scenario.terms()?;
         let kept = usize::from(scenario.remembered);
         let count = usize::from(outside.clamp(1, OUTSIDE_MAX) + scenario.flow.accounts());
@@ -63,7 +76,7 @@ impl Exchange {
             });
         let markets: Vec<_> = markets.collect();
         let account = Account::new(terms.deposit, markets.len());
-        let mut engine = Engine {
+        let engine = Engine {
             clock: Clock::new(),
             markets,
             orders: Orders::new(count),
@@ -86,10 +99,7 @@ impl Exchange {
             moved: Vec::new(),
             next_expiry: u64::MAX,
         };
-        let mut flow = Flow::new(&scenario.flow, seed, &engine);
-        let mut events = Events::new();
-        flow.open(&mut engine, &mut events);
-        engine.publish(&mut events);
+        let flow = Flow::new(&scenario.flow, seed, &engine);
         Ok(Self {
             scenario: scenario.clone(),
             seed,

@@ -10,6 +10,7 @@ mod random;
 use crate::engine::Engine;
 use crate::event::Events;
 use crate::scenario::ScenarioError;
+use crate::snapshot::{Reader, RestoreError, Writer};
 use crate::units::{AccountId, SymbolId};
 use crowd::Crowd;
 pub use crowd::CrowdSettings;
@@ -77,6 +78,22 @@ impl Flow {
             });
         }
         Self { traders }
+    }
+
+    pub(crate) fn put(&self, writer: &mut Writer) {
+        for trader in &self.traders {
+            writer.put(&(trader.random.position(), trader.due));
+        }
+    }
+
+    /// Reads the state of the traders that this scenario has.
+    pub(crate) fn take(&mut self, reader: &mut Reader<'_>) -> Result<(), RestoreError> {
+        for trader in &mut self.traders {
+            let (position, due) = reader.take()?;
+            trader.random.go_to(position);
+            trader.due = due;
+        }
+        Ok(())
     }
 
     /// Fills the books before the first tick.

@@ -58,6 +58,25 @@ pub(crate) struct Detail {
     pub(crate) crowd: u32,
 }
 
+impl Detail {
+    /// Of an order that neither sleeps nor expires, with nothing filled.
+    pub(crate) fn new(request: NewOrder, quantity: Quantity, entered: u64) -> Self {
+        Self {
+            request,
+            trigger: Price::ZERO,
+            waiting: false,
+            quantity,
+            filled: Quantity::ZERO,
+            value: Money::ZERO,
+            entered,
+            expires: u64::MAX,
+            account_next: NONE,
+            account_previous: NONE,
+            crowd: 0,
+        }
+    }
+}
+
 /// The array, and the ways to find an order in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Orders {
@@ -106,8 +125,20 @@ impl Orders {
         self.index.find(id.0, |slot| self.hot[slot as usize].id.0)
     }
 
+    /// How many slots there are, used or free.
+    pub(crate) fn slots(&self) -> usize {
+        self.hot.len()
+    }
+
     /// Takes an order in; it is in no queue yet.
     pub(crate) fn insert(&mut self, order: Order, detail: Detail) -> Slot {
+        let slot = self.insert_unchained(order, detail);
+        self.chain(order.account, slot);
+        slot
+    }
+
+    /// As [`Orders::insert`], but the account does not know of it until [`Orders::rechain`].
+    pub(crate) fn insert_unchained(&mut self, order: Order, detail: Detail) -> Slot {
         let slot = if self.free == NONE {
             self.hot.push(order);
             self.cold.push(detail);
@@ -123,8 +154,16 @@ impl Orders {
         let hot = &self.hot;
         self.index
             .insert(order.id.0, slot, |slot| hot[slot as usize].id.0);
-        self.chain(order.account, slot);
         slot
+    }
+
+    /// Gives an account its orders, oldest first; whether they are its own.
+    pub(crate) fn rechain(&mut self, account: AccountId, slots: &[Slot]) -> bool {
+        let own = slots.iter().all(|slot| self.hot(*slot).account == account);
+        for slot in slots {
+            self.chain(account, *slot);
+        }
+        own
     }
 
     /// Forgets an order that is in no queue any more.

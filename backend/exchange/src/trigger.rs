@@ -49,17 +49,12 @@ impl Engine {
             side: request.side,
         };
         let detail = Detail {
-            request,
             trigger,
             waiting: true,
-            quantity,
             filled: entry.filled,
             value: entry.value,
-            entered: entry.entered,
             expires: entry.expires,
-            account_next: NONE,
-            account_previous: NONE,
-            crowd: 0,
+            ..Detail::new(request, quantity, entry.entered)
         };
         let slot = self.keep_order(order, detail);
         self.markets[request.symbol.index()].sleeping.push(slot);

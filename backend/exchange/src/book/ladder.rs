@@ -37,7 +37,7 @@ impl Ladder {
     }
 
     /// The queues, best first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = u32> + '_ {
         self.rungs.iter().rev().map(|rung| rung.queue)
     }
 

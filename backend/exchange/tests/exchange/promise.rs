@@ -1,6 +1,9 @@
 //! Events are a function of the scenario, the seed and the commands with their ticks.
 
-use holdfast_exchange::{Command, Event, Events, Exchange, NewOrder, Quantity, Scenario, Side};
+use holdfast_exchange::{
+    Amend, Command, Control, Event, Events, Exchange, Kind, NewOrder, OrderId, Price, Quantity,
+    Scenario, SelfTrade, Side, TimeInForce,
+};
 
 fn exchange(seed: u64) -> Exchange {
     Exchange::new(&Scenario::default(), seed).expect("the default scenario is sound")
@@ -61,4 +64,125 @@ fn another_seed_gives_another_market() {
     one.advance(100, &mut left);
     other.advance(100, &mut right);
     assert_ne!(left, right);
+}
+
+#[test]
+fn a_restored_exchange_goes_on_as_if_nothing_had_happened() {
+    let mut original = exchange(3);
+    let mut copy = original.clone();
+    let (mut left, mut right) = (Events::new(), Events::new());
+    for (tick, command) in session(&original).into_iter().enumerate() {
+        let tick = tick as u64 * 7;
+        left.clear();
+        right.clear();
+        let verdict = original.apply(tick, &command, &mut left);
+        // the copy is torn down and revived before every single event
+        copy = Exchange::restore(&copy.snapshot()).expect("a snapshot of our own");
+        assert_eq!(
+            copy.apply(tick, &command, &mut right),
+            verdict,
+            "{command:?}"
+        );
+        assert_eq!(left, right, "{command:?}");
+        assert_eq!(original.state_hash(), copy.state_hash(), "{command:?}");
+    }
+    assert!(original.fills().count() > 5, "the session is not idle");
+    assert_eq!(original.working_orders(), copy.working_orders());
+}
+
+#[test]
+fn a_session_fits_in_64_kib() {
+    let mut exchange = exchange(4);
+    let mut events = Events::new();
+    for (place, command) in session(&exchange).iter().cycle().take(2_000).enumerate() {
+        events.clear();
+        let _ = exchange.apply(place as u64 * 20, command, &mut events);
+    }
+    let size = exchange.snapshot().len();
+    assert!(size < 64 * 1024, "{size} bytes");
+}
+
+#[test]
+fn damaged_snapshots_are_refused() {
+    let mut exchange = exchange(5);
+    exchange.advance(50, &mut Events::new());
+    let bytes = exchange.snapshot();
+    assert!(Exchange::restore(&bytes).is_ok());
+    for place in (0..bytes.len()).step_by(97) {
+        let mut damaged = bytes.clone();
+        damaged[place] ^= 0x10;
+        assert!(Exchange::restore(&damaged).is_err(), "byte {place}");
+        assert!(
+            Exchange::restore(&bytes[..place]).is_err(),
+            "cut at {place}"
+        );
+    }
+}
+
+/// A busy user: every kind of order and command, near the market.
+fn session(exchange: &Exchange) -> Vec<Command> {
+    let symbol = exchange.symbol("ACME").expect("listed");
+    let mut commands = Vec::new();
+    for round in 0..60_i64 {
+        let side = if round % 2 == 0 {
+            Side::Buy
+        } else {
+            Side::Sell
+        };
+        let near = Price(10_000 - side.sign() * (round % 9));
+        let far = Price(10_000 + side.sign() * (5 + round % 3));
+        let limit = NewOrder::limit(symbol, side, near, Quantity(1_000 + round));
+        commands.extend([
+            Command::Place(limit),
+            Command::Place(NewOrder {
+                display: Some(Quantity(300)),
+                ..limit
+            }),
+            Command::Place(NewOrder {
+                time_in_force: TimeInForce::Gtd(40),
+                ..limit
+            }),
+            Command::Place(NewOrder::market(symbol, side, Quantity(700))),
+            Command::Place(NewOrder {
+                kind: Kind::Stop { trigger: far },
+                ..limit
+            }),
+            Command::Place(NewOrder {
+                kind: Kind::StopLimit {
+                    trigger: far,
+                    price: far,
+                },
+                ..limit
+            }),
+            Command::Place(NewOrder {
+                kind: Kind::TakeProfit { trigger: far },
+                ..limit
+            }),
+            Command::Place(NewOrder {
+                kind: Kind::TrailingStop { distance: Price(3) },
+                self_trade: SelfTrade::Decrement,
+                ..limit
+            }),
+            Command::Amend(Amend {
+                order: OrderId(900 + round as u64 * 3),
+                quantity: Some(Quantity(500)),
+                price: None,
+                trigger: None,
+            }),
+            Command::Cancel(OrderId(900 + round as u64 * 5)),
+        ]);
+        match round % 20 {
+            5 => commands.push(Command::CancelAfter(Some(100))),
+            9 => commands.push(Command::CancelAll {
+                symbol: Some(symbol),
+                side: Some(side),
+            }),
+            11 => commands.push(Command::Control(Control::Speed(2_500))),
+            13 => commands.push(Command::Control(Control::Pause)),
+            15 => commands.push(Command::Control(Control::Step(50))),
+            17 => commands.push(Command::Control(Control::Resume)),
+            _ => {}
+        }
+    }
+    commands
 }
