@@ -7,16 +7,20 @@ const TRAIL = 14;
 
 const $ = (id) => document.getElementById(id);
 const random = () => crypto.randomUUID().slice(0, 6);
-const lanes = { on: lane("on", "/sticky/"), off: lane("off", "/sticky-off/") };
+const PREFIXES = {
+  on: { prefix: "/sticky/", named: "/sticky-query/" }, // affinity by cookie, and by `client`
+  off: { prefix: "/sticky-off/", named: "/sticky-off/" },
+};
+const lanes = { on: lane("on"), off: lane("off") };
 const contract = { clients: [], total: 0, broken: 0, hops: 0, token: null };
 let running = false;
 
 /** Several clients that fill baskets under one prefix. The first is this browser, known by its
  *  cookies; the others send no cookie and are known by the `client` parameter. */
-function lane(id, prefix) {
+function lane(id) {
   const clients = NAMES.map((name, index) => ({ name, key: index === 0 ? null : `${name}-${random()}`,
     expected: 0, trail: [], view: null }));
-  return { id, prefix, clients, total: 0, broken: 0 };
+  return { id, ...PREFIXES[id], clients, total: 0, broken: 0 };
 }
 
 async function fill(lane, client) {
@@ -24,7 +28,8 @@ async function fill(lane, client) {
   const init = { method: "POST", credentials: client.key ? "omit" : "same-origin" };
   let chip;
   try {
-    const response = await fetch(`${lane.prefix}api/increment${query}`, init);
+    const prefix = client.key ? lane.named : lane.prefix;
+    const response = await fetch(`${prefix}api/increment${query}`, init);
     if (!response.ok) throw new Error(String(response.status));
     const sight = await response.json();
     const count = sight.basket?.count ?? sight.count;
@@ -161,7 +166,7 @@ function pause(ms) {
 
 $("run").onclick = run;
 $("reset").onclick = () => {
-  for (const id of Object.keys(lanes)) lanes[id] = lane(id, lanes[id].prefix);
+  for (const id of Object.keys(lanes)) lanes[id] = lane(id);
   Object.assign(contract, { total: 0, broken: 0, hops: 0 });
   for (const client of contract.clients) client.trail = [];
   if (running) run();
