@@ -1,0 +1,75 @@
+//! A lab on free ports in a directory of its own.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::process::{LOADTEST, Running, bin_dir};
+use super::{directory, eventually};
+
+pub(crate) struct Lab {
+    pub(crate) process: Running,
+    dir: PathBuf,
+}
+
+impl Lab {
+    /// Starts one and waits until it says that it is up.
+    pub(crate) async fn start(test: &str, more: &[&str]) -> Self {
+        let dir = directory(test);
+        let (place, bins) = (dir.display().to_string(), bin_dir().display().to_string());
+        let mut arguments = vec![
+            "lab",
+            "--port-base",
+            "0",
+            "--dir",
+            &place,
+            "--bin-dir",
+            &bins,
+        ];
+        arguments.extend(more);
+        let mut process = Running::start(LOADTEST.as_ref(), &arguments);
+        process.says("Holdfast is up").await;
+        Self { process, dir }
+    }
+
+    /// What `lab.json` says now; `None` while there is none.
+    pub(crate) fn record(&self) -> Option<serde_json::Value> {
+        let text = std::fs::read_to_string(self.dir.join("lab.json")).ok()?;
+        Some(serde_json::from_str(&text).expect("lab.json is always whole"))
+    }
+
+    /// Waits until `lab.json` says what is wanted.
+    pub(crate) async fn record_with<T>(
+        &self,
+        what: &str,
+        wanted: impl Fn(&serde_json::Value) -> Option<T>,
+    ) -> T {
+        eventually(what, async || self.record().as_ref().and_then(&wanted)).await
+    }
+
+    pub(crate) fn address(&self, pointer: &str) -> SocketAddr {
+        let record = self.record().expect("lab.json");
+        let text = record.pointer(pointer).and_then(|value| value.as_str());
+        text.expect("an address in lab.json")
+            .parse()
+            .expect("an address")
+    }
+
+    pub(crate) fn proxy(&self) -> SocketAddr {
+        self.address("/proxy/address")
+    }
+
+    /// Every process of the lab.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        let record = self.record().expect("lab.json");
+        let servers = ["backends", "sticky_apps"].into_iter().flat_map(|kind| {
+            record[kind]
+                .as_array()
+                .expect("a list of servers")
+                .iter()
+                .cloned()
+        });
+        let all = servers.chain([record["proxy"].clone()]);
+        all.map(|one| u32::try_from(one["pid"].as_u64().expect("pid")).expect("pid"))
+            .collect()
+    }
+}
