@@ -22,6 +22,8 @@ pub(crate) struct Engine {
     pub(crate) accounts: Vec<Account>,
     /// How many accounts are outside ones, whose doings are reported and checked.
     pub(crate) outside: u16,
+    /// What every account began with.
+    pub(crate) deposit: Money,
     /// What the exchange itself earned.
     pub(crate) treasury: Money,
     pub(crate) fees: Fees,

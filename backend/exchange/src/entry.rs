@@ -171,7 +171,7 @@ impl Engine {
         let status = self.working_status(slot);
         let execution = if taker.prevented > Quantity::ZERO {
             Execution::Prevented
-        } else if taker.filled > Quantity::ZERO {
+        } else if taker.filled > entry.filled {
             Execution::Trade
         } else {
             Execution::New

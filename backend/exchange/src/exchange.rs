@@ -82,6 +82,7 @@ impl Exchange {
             orders: Orders::new(count),
             accounts: vec![account; count],
             outside: outside.clamp(1, OUTSIDE_MAX),
+            deposit: terms.deposit,
             treasury: Money::ZERO,
             fees: terms.fees,
             limits: Limits {

@@ -21,17 +21,26 @@ use serde::{Deserialize, Serialize};
 pub(crate) const MICROS_PER_TICK: u64 = crate::units::TICK_MS * 1_000;
 pub(crate) const MICROS_PER_SECOND: f64 = 1_000_000.0;
 
-/// The layers of the synthetic market; what is left out is switched off, the crowd apart.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The layers of the synthetic market. The crowd is on unless it is `null`, the others are off
+/// unless they are given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlowSettings {
     /// The zero-intelligence base: limit orders, market orders and cancellations at random.
-    pub crowd: CrowdSettings,
+    pub crowd: Option<CrowdSettings>,
+}
+
+impl Default for FlowSettings {
+    fn default() -> Self {
+        Self {
+            crowd: Some(CrowdSettings::default()),
+        }
+    }
 }
 
 impl FlowSettings {
     pub(crate) fn check(&self, _symbols: usize) -> Result<(), ScenarioError> {
-        self.crowd.check()
+        self.crowd.iter().try_for_each(CrowdSettings::check)
     }
 
     /// How many accounts the simulated traders need.
@@ -66,7 +75,7 @@ pub(crate) struct Flow {
 impl Flow {
     pub(crate) fn new(settings: &FlowSettings, seed: u64, engine: &Engine) -> Self {
         let mut traders = Vec::new();
-        for market in &engine.markets {
+        for (market, settings) in engine.markets.iter().zip(settings.crowd.iter().cycle()) {
             let symbol = market.book.symbol;
             let number = u64::from(symbol.0);
             traders.push(Trader {
@@ -74,7 +83,7 @@ impl Flow {
                 symbol,
                 random: Random::new(seed, number),
                 due: 0,
-                mind: Mind::Crowd(Crowd::new(&settings.crowd)),
+                mind: Mind::Crowd(Crowd::new(settings)),
             });
         }
         Self { traders }

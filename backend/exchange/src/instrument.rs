@@ -92,14 +92,15 @@ impl Instrument {
         Quantity(lots as i64)
     }
 
-    /// The average price in ticks, rounded half up, of a quantity that cost `money`.
+    /// The average price in ticks, rounded half up, of a quantity that cost (or brought) `money`.
     pub(crate) fn average(&self, money: Money, quantity: Quantity) -> Option<Price> {
-        let lots = i128::from(quantity.0) * self.value;
+        let lots = (i128::from(quantity.0) * self.value).abs();
         if lots == 0 {
             return None;
         }
-        let doubled = (money.0 * 2 + lots.abs() * lots.signum()).div_euclid(lots * 2);
-        i64::try_from(doubled).ok().map(Price)
+        i64::try_from((money.0.abs() * 2 + lots) / (lots * 2))
+            .ok()
+            .map(Price)
     }
 }
 

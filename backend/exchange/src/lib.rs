@@ -24,6 +24,7 @@
 //! has; `flow` the synthetic market; [`scenario`] all of it as data; `snapshot` the state as bytes.
 
 mod account;
+mod audit;
 mod book;
 mod candle;
 mod change;

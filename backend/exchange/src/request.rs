@@ -118,10 +118,14 @@ impl Exchange {
         reader.order().map(Command::Place)
     }
 
-    /// Reads an amendment of one of the user's working orders.
+    /// Reads an amendment of a working order; whose order it is shows when it is applied.
     pub fn read_amend(&self, order: OrderId, request: &AmendRequest) -> Result<Command, Refusal> {
-        let working = self.order(order).filter(|report| !report.status.is_final());
-        let symbol = working.ok_or(Refusal::UnknownOrder(order))?.symbol;
+        let slot = self
+            .engine
+            .orders
+            .find(order)
+            .ok_or(Refusal::UnknownOrder(order))?;
+        let symbol = self.engine.orders.hot(slot).symbol;
         let instrument = self.instrument(symbol);
         let price = |text: &Option<Decimal>| read_price(instrument, text.as_ref());
         let quantity = read_quantity(instrument, request.quantity.as_ref())?;
