@@ -298,8 +298,6 @@ pub enum AffinityBy {
     Query(String),
     /// The value of this cookie of the application.
     Cookie(String),
-    /// The token's subject.
-    Subject,
 }
 
 /// Which request goes where.

@@ -4,8 +4,13 @@
 //! request and asks the core where it goes, `upstream` or a relay carries it there. `app` wires
 //! them; nobody else knows every part.
 
+pub mod access_log;
+pub mod chance;
+pub mod clock;
 pub mod config;
 pub mod control;
+pub mod identity;
+pub mod limits;
 pub mod relay;
 pub mod telemetry;
 pub mod upstream;

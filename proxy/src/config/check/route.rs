@@ -1,7 +1,7 @@
 //! A route's rules: it leads somewhere, can be reached, and asks only for what is configured.
 
 use super::{Checker, file, suggestion};
-use crate::config::{AffinityBy, Cluster, IdentityNeed, RelayKind, Route};
+use crate::config::{Cluster, IdentityNeed, RelayKind, Route};
 
 pub(super) fn routes(
     checker: &mut Checker<'_>,
@@ -70,10 +70,7 @@ fn leads_somewhere(
     shape: &file::Route,
     clusters: &[Cluster],
 ) {
-    let Some(cluster) = clusters
-        .iter()
-        .find(|cluster| cluster.name == shape.cluster)
-    else {
+    if !clusters.iter().any(|cluster| cluster.name == shape.cluster) {
         let known: Vec<&str> = clusters
             .iter()
             .map(|cluster| cluster.name.as_str())
@@ -85,18 +82,10 @@ fn leads_somewhere(
         );
         checker.wrong(&format!("{path}.cluster"), message);
         return;
-    };
+    }
     if shape.identity != IdentityNeed::Off && file.identity.is_none() {
         let message =
             "nobody's tokens are believed; add `identity:` with issuer, audience and keys";
-        checker.wrong(&format!("{path}.identity"), message);
-    }
-    if cluster.affinity_by == Some(AffinityBy::Subject) && shape.identity == IdentityNeed::Off {
-        let message = format!(
-            "affinity of cluster {} is by subject, which this route does not ask for; required or \
-             optional",
-            cluster.name
-        );
         checker.wrong(&format!("{path}.identity"), message);
     }
     if shape.relay == RelayKind::Grpc && !file.listeners.iter().any(|l| l.h2c || l.tls.is_some()) {
