@@ -10,10 +10,13 @@
 //! | [`message`] | what may a client say, and what is it answered |
 //! | [`view`] | what does a session look like in JSON |
 
+pub mod clients;
+pub mod connections;
 pub mod decimal;
 pub mod id;
 pub mod log;
 pub mod message;
+pub mod ownership;
 pub mod reader;
 pub mod subscription;
 pub mod view;

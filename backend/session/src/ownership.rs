@@ -1,0 +1,285 @@
+//! Who may run a session. The record in the store decides, by compare-and-set;
+//! this module says what to do about what it says. There are no leases: a new
+//! owner pulls, and a paused or cut-off one is refused at its next write.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ClaimId, EndpointId, Incarnation};
+
+/// An owner refuses to release a session it took less than this ago, unless it
+/// is leaving: two proxies of two minds cannot pull it back and forth.
+pub const HOLD_MS: u64 = 10_000;
+
+/// A released session is served again by its old owner when nobody has claimed
+/// it after this.
+pub const GIVE_BACK_MS: u64 = 2_000;
+
+/// An endpoint as the record names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The name that outlives address and process.
+    pub endpoint: EndpointId,
+    /// Which start of its process.
+    pub incarnation: Incarnation,
+    /// Where its gRPC listens: `host:port`.
+    pub address: String,
+}
+
+/// What every write to the store names: the number that grows with each change
+/// of owner, and a random id beside it, since a store that lost its last second
+/// could hand out the number twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// The fencing number; the first owner has 1.
+    pub generation: u64,
+    /// Drawn at each claim.
+    pub id: ClaimId,
+}
+
+/// What the store says about who owns a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The present claim.
+    pub claim: Claim,
+    /// Who made it.
+    pub owner: Owner,
+    /// The owner drains: others may pull the session.
+    pub leaving: bool,
+    /// The owner has written everything and stopped; nobody needs to be asked.
+    pub laid_down: bool,
+}
+
+/// What to do about a request for a session that is not running here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Claim it from the store now.
+    Claim,
+    /// The request belongs to this owner: 421.
+    Redirect(Owner),
+    /// Ask this owner to release it, then see [`after_release`].
+    AskRelease(Owner),
+    /// This endpoint drains and takes nothing over: 503, elsewhere.
+    Decline,
+}
+
+/// Judges a request that came to `me`. `moved_from` are the endpoints its proxy
+/// does not admit; this endpoint has no opinion of its own about their health.
+pub fn judge(record: &Record, me: &Owner, moved_from: &[EndpointId], draining: bool) -> Step {
+    if record.owner.endpoint == me.endpoint {
+        // this process without the session in memory, or the one before it
+        return Step::Claim;
+    }
+    if !record.leaving && !moved_from.contains(&record.owner.endpoint) {
+        return Step::Redirect(record.owner.clone());
+    }
+    match (draining, record.laid_down) {
+        (true, _) => Step::Decline,
+        (false, true) => Step::Claim,
+        (false, false) => Step::AskRelease(record.owner.clone()),
+    }
+}
+
+/// What the owner that was asked has said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReleaseAnswer {
+    /// It has stopped and written everything.
+    Released,
+    /// It holds on to it.
+    Held,
+    /// It does not run it (any more).
+    NotOwner,
+    /// It did not answer in time; the store decides.
+    Unreachable,
+}
+
+/// What to do after the owner was asked.
+pub fn after_release(answer: ReleaseAnswer, owner: Owner) -> Step {
+    match answer {
+        ReleaseAnswer::Held => Step::Redirect(owner),
+        ReleaseAnswer::Released | ReleaseAnswer::NotOwner | ReleaseAnswer::Unreachable => {
+            Step::Claim
+        }
+    }
+}
+
+/// The owner's side: what it may do with a session it has claimed. Times are
+/// milliseconds of the owner's monotonic clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    claim: Claim,
+    since_ms: u64,
+    released_ms: Option<u64>,
+}
+
+/// What the holder does about being asked for a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnRelease {
+    /// Stop at a command boundary, write everything, end the legs, then answer.
+    Stop,
+    /// It has been done before; answer at once.
+    Stopped,
+    /// Refuse; asking again makes sense after so many milliseconds.
+    Hold {
+        /// How long the hold lasts from now.
+        retry_after_ms: u64,
+    },
+}
+
+impl Holder {
+    /// Holds under `claim` from `now_ms` on.
+    pub const fn new(claim: Claim, now_ms: u64) -> Self {
+        Self {
+            claim,
+            since_ms: now_ms,
+            released_ms: None,
+        }
+    }
+
+    /// The claim every write must name.
+    pub const fn claim(&self) -> Claim {
+        self.claim
+    }
+
+    /// Another endpoint asks for the session.
+    pub const fn on_release(&self, now_ms: u64, leaving: bool, hold_ms: u64) -> OnRelease {
+        let held_ms = now_ms.saturating_sub(self.since_ms);
+        match self.released_ms {
+            Some(_) => OnRelease::Stopped,
+            None if leaving || held_ms >= hold_ms => OnRelease::Stop,
+            None => OnRelease::Hold {
+                retry_after_ms: hold_ms - held_ms,
+            },
+        }
+    }
+
+    /// Everything is in the store and the legs have ended.
+    pub const fn stopped(&mut self, now_ms: u64) {
+        self.released_ms = Some(now_ms);
+    }
+
+    /// Whether requests are served; while it is stopped they get 503.
+    pub const fn serves(&self) -> bool {
+        self.released_ms.is_none()
+    }
+
+    /// When a stopped session is to be claimed back.
+    pub fn give_back_at_ms(&self) -> Option<u64> {
+        self.released_ms.map(|at| at + GIVE_BACK_MS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(name: &str, incarnation: u128) -> Owner {
+        Owner {
+            endpoint: name.parse().expect("a name"),
+            incarnation: Incarnation::new(incarnation),
+            address: format!("{name}:1"),
+        }
+    }
+
+    fn record(owner: Owner) -> Record {
+        let claim = Claim {
+            generation: 3,
+            id: ClaimId::new(9),
+        };
+        Record {
+            claim,
+            owner,
+            leaving: false,
+            laid_down: false,
+        }
+    }
+
+    fn names(names: &[&str]) -> Vec<EndpointId> {
+        names
+            .iter()
+            .map(|name| name.parse().expect("a name"))
+            .collect()
+    }
+
+    #[test]
+    fn a_request_for_anothers_session_is_sent_to_its_owner() {
+        let (a, b) = (owner("a", 1), owner("b", 2));
+        let step = judge(&record(a.clone()), &b, &names(&["c"]), false);
+        assert_eq!(step, Step::Redirect(a));
+    }
+
+    #[test]
+    fn only_moved_from_or_leaving_lets_another_take_it() {
+        let (a, b) = (owner("a", 1), owner("b", 2));
+        let moved = judge(&record(a.clone()), &b, &names(&["a"]), false);
+        assert_eq!(moved, Step::AskRelease(a.clone()));
+        let leaving = Record {
+            leaving: true,
+            ..record(a.clone())
+        };
+        assert_eq!(judge(&leaving, &b, &[], false), Step::AskRelease(a));
+    }
+
+    #[test]
+    fn what_is_laid_down_needs_no_asking() {
+        let laid = Record {
+            laid_down: true,
+            leaving: true,
+            ..record(owner("a", 1))
+        };
+        assert_eq!(judge(&laid, &owner("b", 2), &[], false), Step::Claim);
+        assert_eq!(judge(&laid, &owner("b", 2), &[], true), Step::Decline);
+    }
+
+    #[test]
+    fn a_restarted_owner_claims_at_once_even_while_it_drains() {
+        let before = record(owner("a", 1));
+        assert_eq!(judge(&before, &owner("a", 2), &[], true), Step::Claim);
+    }
+
+    #[test]
+    fn a_refused_release_leads_back_to_the_owner_and_everything_else_to_the_store() {
+        let a = owner("a", 1);
+        let step = |answer| after_release(answer, a.clone());
+        assert_eq!(step(ReleaseAnswer::Held), Step::Redirect(a.clone()));
+        for answer in [
+            ReleaseAnswer::Released,
+            ReleaseAnswer::NotOwner,
+            ReleaseAnswer::Unreachable,
+        ] {
+            assert_eq!(step(answer), Step::Claim);
+        }
+    }
+
+    #[test]
+    fn a_session_just_taken_is_held_unless_its_owner_leaves() {
+        let claim = Claim {
+            generation: 1,
+            id: ClaimId::new(1),
+        };
+        let holder = Holder::new(claim, 1_000);
+        let hold = OnRelease::Hold {
+            retry_after_ms: 4_000,
+        };
+        assert_eq!(holder.on_release(7_000, false, HOLD_MS), hold);
+        assert_eq!(holder.on_release(7_000, true, HOLD_MS), OnRelease::Stop);
+        assert_eq!(holder.on_release(11_000, false, HOLD_MS), OnRelease::Stop);
+    }
+
+    #[test]
+    fn a_released_session_is_given_back_after_two_seconds() {
+        let claim = Claim {
+            generation: 1,
+            id: ClaimId::new(1),
+        };
+        let mut holder = Holder::new(claim, 0);
+        assert!(holder.serves());
+        assert_eq!(holder.give_back_at_ms(), None);
+        holder.stopped(20_000);
+        assert!(!holder.serves());
+        assert_eq!(
+            holder.on_release(20_001, false, HOLD_MS),
+            OnRelease::Stopped
+        );
+        assert_eq!(holder.give_back_at_ms(), Some(22_000));
+    }
+}
