@@ -1,0 +1,282 @@
+//! What every store promises, as one list of tests over the trait. A new store
+//! is done when all of them hold for it.
+
+use std::sync::Arc;
+
+use holdfast_session::id::{ClaimId, Incarnation, SessionId};
+use holdfast_session::ownership::{Claim, Owner, Record};
+
+use super::{Fence, New, Snapshot, Store, StoreError};
+
+/// Runs every test. `stores` are several handles on one empty store, as
+/// several processes would hold them. It panics with the promise that is broken.
+pub async fn conforms(stores: &[Arc<dyn Store>]) {
+    let [a, b, ..] = stores else {
+        panic!("conformance needs two handles on one store")
+    };
+    what_one_handle_writes_another_reads(&**a, &**b).await;
+    a_session_is_created_once(&**a, &**b).await;
+    one_of_many_claims_wins(stores).await;
+    writes_under_an_older_claim_are_refused(&**a, &**b).await;
+    the_same_generation_with_another_claim_id_is_refused(&**a).await;
+    an_append_at_the_wrong_place_is_refused_whole(&**a).await;
+    two_snapshots_and_the_journal_between_are_kept(&**a, &**b).await;
+    a_snapshot_stands_for_a_lost_tail(&**a).await;
+    what_is_marked_is_found(&**a, &**b).await;
+    an_ended_session_is_remembered_but_empty(&**a, &**b).await;
+    a_subject_sees_its_own_sessions_newest_first(&**a).await;
+}
+
+async fn what_one_handle_writes_another_reads(a: &dyn Store, b: &dyn Store) {
+    let fence = created(a, 1).await;
+    a.append(fence, records(&["one", "two"]))
+        .await
+        .expect("an append by the owner");
+    let state = b
+        .read_back(Fence { length: 2, ..fence })
+        .await
+        .expect("the same session");
+    assert_eq!(state.length, 2);
+    assert_eq!(state.journal, [(0, b"one".to_vec()), (1, b"two".to_vec())]);
+    assert_eq!(state.snapshots, [snapshot(0, 0)]);
+    assert_eq!(
+        b.find(SessionId::new(404)).await,
+        Ok(None),
+        "never heard of"
+    );
+    b.probe().await.expect("it answers");
+}
+
+async fn a_session_is_created_once(a: &dyn Store, b: &dyn Store) {
+    created(a, 2).await;
+    assert_eq!(b.create(new(2, None, 0)).await, Err(StoreError::Exists));
+}
+
+async fn one_of_many_claims_wins(stores: &[Arc<dyn Store>]) {
+    let fence = created(&*stores[0], 3).await;
+    let mut won = Vec::new();
+    let mut asked = Vec::new();
+    for (n, store) in (10..).zip(stores.iter().cycle().take(8)) {
+        let (store, next) = (Arc::clone(store), record(2, n));
+        asked.push(tokio::spawn(async move {
+            (n, store.claim(fence.session, fence.claim, next).await)
+        }));
+    }
+    for task in asked {
+        match task.await.expect("a claim that ends") {
+            (n, Ok(_)) => won.push(n),
+            (_, refused) => assert_eq!(refused, Err(StoreError::Fenced { generation: 2 })),
+        }
+    }
+    let found = stores[1]
+        .find(fence.session)
+        .await
+        .expect("answers")
+        .expect("exists");
+    assert_eq!(
+        won,
+        [found.record.claim.id.bits()],
+        "one wins and the record names it"
+    );
+}
+
+async fn writes_under_an_older_claim_are_refused(a: &dyn Store, b: &dyn Store) {
+    let old = created(a, 4).await;
+    b.claim(old.session, old.claim, record(2, 7))
+        .await
+        .expect("a claim of what was seen");
+    let fenced = StoreError::Fenced { generation: 2 };
+    assert_eq!(a.append(old, records(&["late"])).await, Err(fenced.clone()));
+    assert_eq!(a.snapshot(old, snapshot(0, 5)).await, Err(fenced.clone()));
+    assert_eq!(a.mark(old, true, true).await, Err(fenced.clone()));
+    assert_eq!(a.end(old).await, Err(fenced.clone()));
+    assert_eq!(a.read_back(old).await, Err(fenced.clone()));
+    assert_eq!(
+        a.claim(old.session, old.claim, record(2, 8)).await,
+        Err(fenced)
+    );
+    let new = Fence {
+        claim: record(2, 7).claim,
+        ..old
+    };
+    let state = b.read_back(new).await.expect("the new owner");
+    assert_eq!(
+        (state.length, state.journal, state.snapshots.len()),
+        (0, vec![], 1)
+    );
+}
+
+async fn the_same_generation_with_another_claim_id_is_refused(a: &dyn Store) {
+    let fence = created(a, 5).await;
+    let forged = Fence {
+        claim: Claim {
+            id: ClaimId::new(99),
+            ..fence.claim
+        },
+        ..fence
+    };
+    let refused = a.append(forged, records(&["x"])).await;
+    assert_eq!(refused, Err(StoreError::Fenced { generation: 1 }));
+}
+
+async fn an_append_at_the_wrong_place_is_refused_whole(a: &dyn Store) {
+    let fence = created(a, 6).await;
+    a.append(fence, records(&["one"])).await.expect("the first");
+    for length in [0, 2] {
+        let refused = a
+            .append(Fence { length, ..fence }, records(&["x", "y"]))
+            .await;
+        assert_eq!(refused, Err(StoreError::Length { actual: 1 }));
+    }
+    let state = a.read_back(fence).await.expect("the owner");
+    assert_eq!((state.length, state.journal.len()), (1, 1));
+}
+
+async fn two_snapshots_and_the_journal_between_are_kept(a: &dyn Store, b: &dyn Store) {
+    let fence = created(a, 7).await;
+    for n in 0..3 {
+        let at = Fence { length: n, ..fence };
+        a.append(at, records(&["r"])).await.expect("an append");
+        let after = Fence {
+            length: n + 1,
+            ..fence
+        };
+        a.snapshot(after, snapshot(n + 1, n + 1))
+            .await
+            .expect("a snapshot");
+    }
+    let early = Fence { length: 1, ..fence };
+    let refused = a.snapshot(early, snapshot(1, 1)).await;
+    assert_eq!(
+        refused,
+        Err(StoreError::Length { actual: 3 }),
+        "of a state long past"
+    );
+    let state = b
+        .claim(fence.session, fence.claim, record(2, 1))
+        .await
+        .expect("a claim");
+    assert_eq!(state.snapshots, [snapshot(2, 2), snapshot(3, 3)]);
+    assert_eq!(state.journal, [(2, b"r".to_vec())]);
+    assert_eq!(state.length, 3);
+}
+
+async fn a_snapshot_stands_for_a_lost_tail(a: &dyn Store) {
+    let fence = created(a, 8).await;
+    let ahead = Fence { length: 5, ..fence };
+    assert_eq!(
+        a.append(ahead, records(&["x"])).await,
+        Err(StoreError::Length { actual: 0 })
+    );
+    a.snapshot(ahead, snapshot(5, 40))
+        .await
+        .expect("a snapshot of what the owner knows");
+    a.append(ahead, records(&["x"]))
+        .await
+        .expect("the journal goes on from there");
+    let state = a.read_back(fence).await.expect("the owner");
+    assert_eq!(state.length, 6);
+    assert_eq!(state.journal.last(), Some(&(5, b"x".to_vec())));
+}
+
+async fn what_is_marked_is_found(a: &dyn Store, b: &dyn Store) {
+    let fence = created(a, 9).await;
+    a.mark(fence, true, false).await.expect("the owner");
+    let found = b
+        .find(fence.session)
+        .await
+        .expect("answers")
+        .expect("exists");
+    assert!(found.record.leaving && !found.record.laid_down && !found.ended);
+    assert_eq!(found.record.owner, record(1, 1).owner);
+    assert_eq!(found.about, "about 0");
+}
+
+async fn an_ended_session_is_remembered_but_empty(a: &dyn Store, b: &dyn Store) {
+    let fence = created(a, 10).await;
+    a.end(fence).await.expect("the owner");
+    let found = b
+        .find(fence.session)
+        .await
+        .expect("answers")
+        .expect("remembered");
+    assert!(found.ended);
+    assert_eq!(
+        a.append(fence, records(&["x"])).await,
+        Err(StoreError::Missing)
+    );
+    let refused = b.claim(fence.session, fence.claim, record(2, 2)).await;
+    assert_eq!(refused, Err(StoreError::Missing));
+}
+
+async fn a_subject_sees_its_own_sessions_newest_first(a: &dyn Store) {
+    for (id, subject, created_ms) in [
+        (20, Some("ann"), 5),
+        (21, Some("bob"), 6),
+        (22, Some("ann"), 7),
+        (23, None, 8),
+    ] {
+        a.create(new(id, subject, created_ms))
+            .await
+            .expect("a new session");
+    }
+    let ids = async |subject, limit| -> Vec<u128> {
+        let found = a.list(subject, limit).await.expect("a list");
+        found.iter().map(|found| found.id.bits()).collect()
+    };
+    assert_eq!(ids(Some("ann"), 10).await, [22, 20]);
+    assert_eq!(ids(Some("ann"), 1).await, [22]);
+    assert!(
+        ids(None, 100).await.contains(&23),
+        "anonymous sessions are a subject's too"
+    );
+}
+
+async fn created(store: &dyn Store, id: u128) -> Fence {
+    store.create(new(id, None, 0)).await.expect("a new session");
+    Fence {
+        session: SessionId::new(id),
+        claim: record(1, 1).claim,
+        length: 0,
+    }
+}
+
+fn new(id: u128, subject: Option<&str>, created_ms: u64) -> New {
+    New {
+        id: SessionId::new(id),
+        record: record(1, 1),
+        subject: subject.map(str::to_owned),
+        created_ms,
+        snapshot: snapshot(0, 0),
+    }
+}
+
+fn record(generation: u64, claim: u128) -> Record {
+    Record {
+        claim: Claim {
+            generation,
+            id: ClaimId::new(claim),
+        },
+        owner: Owner {
+            endpoint: "a".parse().expect("a name"),
+            incarnation: Incarnation::new(7),
+            address: "127.0.0.1:1".into(),
+        },
+        leaving: false,
+        laid_down: false,
+    }
+}
+
+fn snapshot(length: u64, seq: u64) -> Snapshot {
+    Snapshot {
+        length,
+        seq,
+        state: format!("state {seq}").into_bytes(),
+        about: "about 0".into(),
+        last_act: false,
+    }
+}
+
+fn records(texts: &[&str]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}

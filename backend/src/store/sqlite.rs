@@ -1,0 +1,223 @@
+//! The embedded store: one SQLite file, shared by the processes of a machine.
+//!
+//! One thread per process owns the writing connection. It takes everything
+//! that is waiting, writes it in one transaction and then answers, so that a
+//! thousand sessions share the cost of one commit. A second thread reads.
+//!
+//! What it promises: what was answered survives the death of every process
+//! (write-ahead log, `synchronous=NORMAL`); a power cut may lose the last
+//! moments. A process stopped inside a write blocks the file for all.
+
+mod read;
+mod schema;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_session::id::SessionId;
+use holdfast_session::ownership::{Claim, Record};
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Fence, Found, New, Snapshot, State, Store, StoreError};
+
+/// How many writes may wait for the writing thread.
+const WRITES_WAITING_MAX: usize = 4_096;
+
+/// How many writes share one commit at most.
+const BATCH_MAX: usize = 512;
+
+/// How long another process may hold the file before a write fails.
+const BUSY_LIMIT: Duration = Duration::from_secs(5);
+
+/// A store in one file.
+pub struct SqliteStore {
+    writes: mpsc::Sender<write::Job>,
+    reads: mpsc::Sender<read::Job>,
+}
+
+impl SqliteStore {
+    /// Opens or creates the file and starts its two threads; they end when the
+    /// store is dropped.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let mut writer = connect(path)?;
+        schema::prepare(&mut writer).map_err(failed)?;
+        let reader = connect(path)?;
+        let (writes, jobs) = mpsc::channel(WRITES_WAITING_MAX);
+        spawn("store-write", move || write::run(writer, jobs, BATCH_MAX))?;
+        let (reads, jobs) = mpsc::channel(WRITES_WAITING_MAX);
+        spawn("store-read", move || read::run(&reader, jobs))?;
+        Ok(Self { writes, reads })
+    }
+
+    async fn write<T: Send + 'static>(&self, act: write::Act<T>) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job = write::Job::new(act, reply);
+        self.writes.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Closed(_) => stopped(),
+        })?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    async fn read<T: Send + 'static>(&self, act: read::Act<T>) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job = read::Job::new(act, reply);
+        self.reads.send(job).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn create(&self, new: New) -> Result<(), StoreError> {
+        self.write(Box::new(move |tx| write::create(tx, &new)))
+            .await
+    }
+
+    async fn find(&self, id: SessionId) -> Result<Option<Found>, StoreError> {
+        self.read(Box::new(move |db| read::find(db, id))).await
+    }
+
+    async fn claim(&self, id: SessionId, seen: Claim, next: Record) -> Result<State, StoreError> {
+        self.write(Box::new(move |tx| write::claim(tx, id, seen, &next)))
+            .await?;
+        self.read(Box::new(move |db| read::state(db, id))).await
+    }
+
+    async fn append(&self, fence: Fence, records: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        self.write(Box::new(move |tx| write::append(tx, fence, &records)))
+            .await
+    }
+
+    async fn snapshot(&self, fence: Fence, snapshot: Snapshot) -> Result<(), StoreError> {
+        self.write(Box::new(move |tx| write::snapshot(tx, fence, &snapshot)))
+            .await
+    }
+
+    async fn mark(&self, fence: Fence, leaving: bool, laid_down: bool) -> Result<(), StoreError> {
+        self.write(Box::new(move |tx| {
+            write::mark(tx, fence, leaving, laid_down)
+        }))
+        .await
+    }
+
+    async fn read_back(&self, fence: Fence) -> Result<State, StoreError> {
+        self.read(Box::new(move |db| {
+            read::check(db, fence)?;
+            read::state(db, fence.session)
+        }))
+        .await
+    }
+
+    async fn end(&self, fence: Fence) -> Result<(), StoreError> {
+        self.write(Box::new(move |tx| write::end(tx, fence))).await
+    }
+
+    async fn list(&self, subject: Option<&str>, limit: usize) -> Result<Vec<Found>, StoreError> {
+        let subject = subject.map(str::to_owned);
+        self.read(Box::new(move |db| {
+            read::list(db, subject.as_deref(), limit)
+        }))
+        .await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.read(Box::new(|db| {
+            db.query_row("SELECT 1", [], |_| Ok(())).map_err(failed)
+        }))
+        .await
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let db = Connection::open(path).map_err(failed)?;
+    db.busy_handler(Some(wait_for_the_file)).map_err(failed)?;
+    db.pragma_update(None, "journal_mode", "WAL")
+        .map_err(failed)?;
+    db.pragma_update(None, "synchronous", "NORMAL")
+        .map_err(failed)?;
+    db.pragma_update(None, "cache_size", -8_192)
+        .map_err(failed)?;
+    db.set_prepared_statement_cache_capacity(64);
+    Ok(db)
+}
+
+/// SQLite's own handler waits ever longer, up to 100 ms; writes of other
+/// processes take about one, so short even waits find the gap sooner.
+fn wait_for_the_file(tries: i32) -> bool {
+    const PAUSE: Duration = Duration::from_micros(300);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a thread of its own; SQLite has no event to wait for"
+    )]
+    thread::sleep(PAUSE);
+    PAUSE.saturating_mul(tries.unsigned_abs()) < BUSY_LIMIT
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+    let started = thread::Builder::new().name(name.into()).spawn(run);
+    started
+        .map(drop)
+        .map_err(|error| StoreError::Failed(error.to_string()))
+}
+
+fn failed(error: rusqlite::Error) -> StoreError {
+    StoreError::Failed(error.to_string())
+}
+
+fn stopped() -> StoreError {
+    StoreError::Failed("its thread has stopped".into())
+}
+
+/// Where the file is when nothing else is configured.
+pub fn default_path() -> PathBuf {
+    PathBuf::from("holdfast.db")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::conformance;
+
+    /// A directory that goes with the test.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("holdfast-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&path).expect("a directory");
+            Self(path)
+        }
+
+        fn store(&self) -> Arc<dyn Store> {
+            Arc::new(SqliteStore::open(&self.0.join("sessions.db")).expect("a store"))
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            drop(std::fs::remove_dir_all(&self.0));
+        }
+    }
+
+    #[tokio::test]
+    async fn sqlite_keeps_what_a_store_promises() {
+        let folder = Folder::new("conformance");
+        let stores = [folder.store(), folder.store(), folder.store()];
+        conformance::conforms(&stores).await;
+    }
+
+    #[tokio::test]
+    async fn what_was_answered_is_there_after_the_file_is_opened_again() {
+        let folder = Folder::new("reopen");
+        conformance::conforms(&[folder.store(), folder.store()]).await;
+        let found = folder.store().list(Some("ann"), 10).await.expect("a list");
+        assert_eq!(found.len(), 2);
+    }
+}
