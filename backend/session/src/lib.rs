@@ -12,8 +12,9 @@
 
 pub mod clients;
 pub mod connections;
-pub mod decimal;
+pub mod engine;
 pub mod id;
+pub mod journal;
 pub mod log;
 pub mod message;
 pub mod ownership;

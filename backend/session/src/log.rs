@@ -1,8 +1,9 @@
 //! The output log: what a session emits, numbered, in one order for everybody.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::id::ClientId;
+use crate::id::{ClientId, EntryId, Epoch};
 
 /// What an entry is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,8 +80,142 @@ pub struct Entry {
     pub seq: u64,
     /// What it is about.
     pub kind: Kind,
+    /// Of market data, which symbol, in the exchange's order.
+    pub symbol: Option<u16>,
     /// For answers, whose.
     pub client: Option<ClientId>,
     /// A JSON object: the value of `data`, or for answers `n`, `ok` and the rest.
     pub body: Arc<str>,
+}
+
+/// How long an entry is kept, in milliseconds.
+pub const KEPT_MS: u64 = 5 * 60 * 1_000;
+
+/// How many entries are kept.
+pub const ENTRIES_MAX: usize = 4_096;
+
+/// How many bytes of bodies are kept.
+pub const BYTES_MAX: usize = 512 * 1_024;
+
+/// The latest entries of a session, in order and without gaps.
+#[derive(Debug, Clone)]
+pub struct Log {
+    epoch: Epoch,
+    entries: VecDeque<Kept>,
+    bytes: usize,
+    /// Number of the last entry ever pushed.
+    top: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    entry: Arc<Entry>,
+    at_ms: u64,
+}
+
+impl Log {
+    /// An empty log whose last entry was `top`; 0 for a new one.
+    pub const fn new(epoch: Epoch, top: u64) -> Self {
+        Self { epoch, entries: VecDeque::new(), bytes: 0, top }
+    }
+
+    /// The epoch its entries are named by.
+    pub const fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// The number of the last entry.
+    pub const fn top(&self) -> u64 {
+        self.top
+    }
+
+    /// The oldest place that can be resumed from.
+    pub fn bottom(&self) -> u64 {
+        self.top - self.entries.len() as u64
+    }
+
+    /// The full name of a place.
+    pub fn id(&self, seq: u64) -> EntryId {
+        EntryId { epoch: self.epoch.clone(), seq }
+    }
+
+    /// Adds an entry, and lets go of what is too old or too much.
+    pub fn push(
+        &mut self,
+        kind: Kind,
+        symbol: Option<u16>,
+        client: Option<ClientId>,
+        body: &str,
+        now_ms: u64,
+    ) {
+        self.top += 1;
+        self.bytes += body.len();
+        let entry = Entry { seq: self.top, kind, symbol, client, body: body.into() };
+        self.entries.push_back(Kept { entry: Arc::new(entry), at_ms: now_ms });
+        self.trim(now_ms);
+    }
+
+    /// The entries after `seq`, oldest first; `None` when some of them are no
+    /// longer kept, or `seq` lies beyond the top.
+    pub fn after(&self, seq: u64) -> Option<impl ExactSizeIterator<Item = &Arc<Entry>>> {
+        let skip = usize::try_from(seq.checked_sub(self.bottom())?).ok()?;
+        (skip <= self.entries.len()).then(|| self.entries.range(skip..).map(|kept| &kept.entry))
+    }
+
+    fn trim(&mut self, now_ms: u64) {
+        while let Some(oldest) = self.entries.front() {
+            let old = oldest.at_ms.saturating_add(KEPT_MS) < now_ms;
+            if !old && self.entries.len() <= ENTRIES_MAX && self.bytes <= BYTES_MAX {
+                return;
+            }
+            self.bytes -= oldest.entry.body.len();
+            self.entries.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log() -> Log {
+        Log::new(Epoch::new(1), 0)
+    }
+
+    fn seqs(log: &Log, after: u64) -> Option<Vec<u64>> {
+        log.after(after).map(|entries| entries.map(|entry| entry.seq).collect())
+    }
+
+    #[test]
+    fn what_follows_a_place_is_found_whole_or_not_at_all() {
+        let mut log = log();
+        for _ in 0..3 {
+            log.push(Kind::Trade, None, None, "{}", 0);
+        }
+        assert_eq!(seqs(&log, 0), Some(vec![1, 2, 3]));
+        assert_eq!(seqs(&log, 3), Some(vec![]));
+        assert_eq!(seqs(&log, 4), None, "beyond the top");
+        let resumed = Log::new(Epoch::new(1), 7);
+        assert_eq!(seqs(&resumed, 6), None, "before the oldest");
+        assert_eq!(seqs(&resumed, 7), Some(vec![]));
+    }
+
+    #[test]
+    fn it_is_bounded_by_number_bytes_and_age() {
+        let mut many = log();
+        for _ in 0..ENTRIES_MAX + 10 {
+            many.push(Kind::Trade, None, None, "{}", 0);
+        }
+        assert_eq!(many.bottom(), 10);
+        let mut heavy = log();
+        let body = "x".repeat(BYTES_MAX / 4);
+        for _ in 0..6 {
+            heavy.push(Kind::Book, None, None, &body, 0);
+        }
+        assert_eq!(heavy.bottom(), 2);
+        let mut old = log();
+        old.push(Kind::Trade, None, None, "{}", 0);
+        old.push(Kind::Trade, None, None, "{}", KEPT_MS + 1);
+        assert_eq!((old.bottom(), old.top()), (1, 2));
+    }
 }

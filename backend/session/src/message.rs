@@ -2,11 +2,12 @@
 //! WebSocket and one REST command are the same thing here.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use utoipa::ToSchema;
 
-use crate::decimal::Decimal;
-use crate::view::{OrderType, Side, TimeInForce};
+pub use holdfast_exchange::{AmendRequest, OrderRequest};
+
+use crate::view::Side;
 
 /// A message of a client that is journaled: a command, numbered per client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -14,7 +15,7 @@ use crate::view::{OrderType, Side, TimeInForce};
 pub enum Command {
     /// Places an order.
     #[serde(rename = "order.new")]
-    OrderNew(OrderRequest),
+    OrderNew(OrderNew),
     /// Changes price or quantity of a resting order.
     #[serde(rename = "order.amend")]
     OrderAmend(OrderAmend),
@@ -70,53 +71,94 @@ pub struct Empty {}
 
 /// An order as a client asks for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = OrderShape)]
+pub struct OrderNew(#[schemars(with = "OrderShape")] pub OrderRequest);
+
+/// An order as a client asks for it: the shape of [`OrderRequest`], for schemas.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct OrderRequest {
+pub struct OrderShape {
     /// What to trade; one of the session's symbols.
     pub symbol: String,
     /// Buy or sell.
     pub side: Side,
-    /// Limit or market.
+    /// `limit`, `market`, `stop`, `stop_limit`, `take_profit`, `trailing_stop`, `iceberg`,
+    /// `post_only`; by default `limit` with a price and `market` without.
     #[serde(rename = "type")]
-    pub kind: OrderType,
-    /// How much, in units of the symbol; a multiple of its lot.
-    pub quantity: Decimal,
-    /// The limit; required for a limit order, a multiple of the symbol's tick.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// How much; a multiple of the symbol's lot.
+    pub quantity: Option<Decimal>,
+    /// How much in money instead; market orders only.
+    pub notional: Option<Decimal>,
+    /// The limit; a multiple of the symbol's tick.
     pub price: Option<Decimal>,
-    /// How long it rests; `gtc` for limit orders and `ioc` for market orders by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub time_in_force: Option<TimeInForce>,
+    /// What wakes a stop, stop-limit or take-profit order.
+    pub stop_price: Option<Decimal>,
+    /// How far a trailing stop stays behind the market.
+    pub trail: Option<Decimal>,
+    /// The most an iceberg shows.
+    pub display: Option<Decimal>,
+    /// `gtc`, `ioc`, `fok`, `gtd` or `day`; `gtc` by default, `ioc` for market orders.
+    pub time_in_force: Option<String>,
+    /// How long a `gtd` order lives, such as `30s`.
+    pub expires_in: Option<String>,
+    /// Refuse it rather than let it take liquidity.
+    pub post_only: Option<bool>,
+    /// What happens when it meets the user's own order: `none`, `taker`, `maker`, `both`,
+    /// `decrement`; `taker` by default.
+    pub self_trade: Option<String>,
 }
 
-/// A change of a resting order; what is left out stays.
+/// A decimal: a string such as "101.25", or a number.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(untagged)]
+pub enum Decimal {
+    /// As it is written back.
+    Text(String),
+    /// Accepted as well.
+    Number(f64),
+}
+
+/// A change of a working order; what is left out stays.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct OrderAmend {
     /// Which order.
-    pub order_id: String,
-    /// Its new open quantity; less keeps its place in the queue.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "number_or_text")]
+    pub order_id: u64,
+    /// The changes.
+    #[serde(flatten)]
+    #[schemars(with = "AmendShape")]
+    #[schema(value_type = AmendShape)]
+    pub changes: AmendRequest,
+}
+
+/// The shape of [`AmendRequest`], for schemas.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct AmendShape {
+    /// The new total quantity, counting what is filled; less keeps the place in the queue.
     pub quantity: Option<Decimal>,
-    /// Its new limit; the order goes to the end of the queue there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The new limit; the order goes to the end of the queue there.
     pub price: Option<Decimal>,
+    /// The new trigger.
+    pub stop_price: Option<Decimal>,
 }
 
 /// Which order to take back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrderCancel {
-    /// Which order.
-    pub order_id: String,
+    /// Which order; a number or its text.
+    #[serde(deserialize_with = "number_or_text")]
+    pub order_id: u64,
 }
 
 /// How fast the market's time passes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SimulatorSpeed {
-    /// 1 is real time; from 0.1 to 100.
-    pub speed: Decimal,
+    /// 1 is real time; from 0.1 to 1000.
+    pub speed: f64,
 }
 
 /// Channels by name.
@@ -148,7 +190,7 @@ pub struct Answer {
 pub struct AnswerData {
     /// The order it was about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order_id: Option<String>,
+    pub order_id: Option<u64>,
     /// The state of that order, or of the simulator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
@@ -182,5 +224,18 @@ impl Problem {
             message: message.into(),
             retryable: true,
         }
+    }
+}
+
+fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(u64),
+        Text(String),
+    }
+    match Either::deserialize(deserializer)? {
+        Either::Number(number) => Ok(number),
+        Either::Text(text) => text.parse().map_err(de::Error::custom),
     }
 }

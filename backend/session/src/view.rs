@@ -5,8 +5,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::decimal::Decimal;
-
 /// Buy or sell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -15,28 +13,6 @@ pub enum Side {
     Buy,
     /// Gives the symbol.
     Sell,
-}
-
-/// How an order is priced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OrderType {
-    /// At its price or better.
-    Limit,
-    /// At the best there is.
-    Market,
-}
-
-/// How long an order rests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum TimeInForce {
-    /// Until it is filled or cancelled.
-    Gtc,
-    /// Not at all: what does not trade at once is cancelled.
-    Ioc,
-    /// Not at all: it trades whole at once or is cancelled.
-    Fok,
 }
 
 /// What a client asks for when it creates a session; everything has a default.
@@ -94,28 +70,14 @@ pub struct Symbol {
     /// Its name.
     pub symbol: String,
     /// The smallest step of its price.
-    pub tick: Decimal,
+    pub tick: String,
     /// The smallest step of its quantity.
-    pub lot: Decimal,
+    pub lot: String,
 }
 
 /// One price of a book: price and quantity; in a change, quantity 0 takes the
 /// price out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Level(pub Decimal, pub Decimal);
-
-impl utoipa::PartialSchema for Level {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        utoipa::openapi::ArrayBuilder::new()
-            .items(<Decimal as utoipa::PartialSchema>::schema())
-            .min_items(Some(2))
-            .max_items(Some(2))
-            .description(Some("price and quantity"))
-            .into()
-    }
-}
-
-impl ToSchema for Level {}
+pub type Level = [String; 2];
 
 /// A book: the whole of it in snapshots and REST answers, the prices that
 /// changed in `book` entries.
@@ -123,10 +85,21 @@ impl ToSchema for Level {}
 pub struct Book {
     /// Of which symbol.
     pub symbol: String,
+    /// Number of the first change it holds, one above the `last` before it;
+    /// absent from a whole book.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
+    /// Number of the last change it holds.
+    pub last: u64,
     /// Who buys, best first.
+    #[schema(value_type = Vec<Vec<String>>)]
     pub bids: Vec<Level>,
     /// Who sells, best first.
+    #[schema(value_type = Vec<Vec<String>>)]
     pub asks: Vec<Level>,
+    /// CRC-32 of the ten best prices of each side, now and then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<u32>,
 }
 
 /// Two orders met.
@@ -137,13 +110,13 @@ pub struct Trade {
     /// Of which symbol.
     pub symbol: String,
     /// At which price.
-    pub price: Decimal,
+    pub price: String,
     /// How much.
-    pub quantity: Decimal,
+    pub quantity: String,
     /// Who came later.
     pub side: Side,
     /// When.
-    pub time_ms: u64,
+    pub time: u64,
 }
 
 /// The trades of a span of time in four prices.
@@ -151,102 +124,97 @@ pub struct Trade {
 pub struct Candle {
     /// Of which symbol.
     pub symbol: String,
-    /// When the span began.
-    pub time_ms: u64,
-    /// How long it is.
-    pub interval_ms: u64,
+    /// How long the span is.
+    pub interval: u64,
+    /// When it began.
+    pub time: u64,
     /// The first price.
-    pub open: Decimal,
+    pub open: String,
     /// The highest price.
-    pub high: Decimal,
+    pub high: String,
     /// The lowest price.
-    pub low: Decimal,
+    pub low: String,
     /// The last price.
-    pub close: Decimal,
+    pub close: String,
     /// How much was traded.
-    pub volume: Decimal,
+    pub volume: String,
+    /// In how many trades.
+    pub trades: u32,
+    /// Whether it can change no more.
+    pub closed: bool,
 }
 
-/// An order and how far it came.
+/// An order and what happened to it last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct Order {
     /// Its id.
-    pub order_id: String,
+    pub order_id: u64,
     /// Of which symbol.
     pub symbol: String,
     /// Buy or sell.
     pub side: Side,
-    /// How it is priced.
+    /// How it is priced: `limit`, `market`, `stop`, `stop_limit`, `take_profit`, `trailing_stop`.
     #[serde(rename = "type")]
-    pub kind: OrderType,
-    /// How much was asked for.
-    pub quantity: Decimal,
-    /// How much of it was traded.
-    pub filled: Decimal,
-    /// Its limit, unless it is a market order.
+    pub kind: String,
+    /// Where it stands: `waiting`, `open`, `partially_filled`, `filled`, `cancelled`,
+    /// `rejected`, `expired`.
+    pub status: String,
+    /// What happened last: `new`, `triggered`, `trade`, `replaced`, `cancelled`, `rejected`,
+    /// `expired`, `prevented`.
+    pub execution: String,
+    /// Why it was rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price: Option<Decimal>,
-    /// How long it rests.
-    pub time_in_force: TimeInForce,
-    /// Where it stands.
-    pub status: OrderStatus,
-    /// Who sent it.
-    pub client: String,
-    /// When it was taken.
-    pub time_ms: u64,
-}
-
-/// Where an order stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OrderStatus {
-    /// It rests, untouched.
-    Open,
-    /// It rests, and part of it was traded.
-    PartiallyFilled,
-    /// All of it was traded.
-    Filled,
-    /// It was taken back, or the rest of it could not trade at once.
-    Cancelled,
-    /// It was not taken.
-    Rejected,
-}
-
-impl OrderStatus {
-    /// Whether it rests in the book.
-    pub const fn is_open(self) -> bool {
-        matches!(self, Self::Open | Self::PartiallyFilled)
-    }
-
-    /// Its name on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::PartiallyFilled => "partially_filled",
-            Self::Filled => "filled",
-            Self::Cancelled => "cancelled",
-            Self::Rejected => "rejected",
-        }
-    }
+    pub code: Option<String>,
+    /// What it is for in all.
+    pub quantity: String,
+    /// What has traded.
+    pub filled: String,
+    /// What still can.
+    pub remaining: String,
+    /// Its limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<String>,
+    /// What wakes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_price: Option<String>,
+    /// How far it stays behind the market.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trail: Option<String>,
+    /// The most it shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display: Option<String>,
+    /// What it traded at on average.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_price: Option<String>,
+    /// How long it rests: `gtc`, `ioc`, `fok`, `gtd`, `day`.
+    pub time_in_force: String,
+    /// When it was entered.
+    pub entered: u64,
+    /// When this happened.
+    pub time: u64,
 }
 
 /// One of the user's orders met another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct Fill {
-    /// Which of the user's orders.
-    pub order_id: String,
     /// In which trade.
     pub trade_id: u64,
+    /// Which of the user's orders.
+    pub order_id: u64,
     /// Of which symbol.
     pub symbol: String,
     /// The side of the user's order.
     pub side: Side,
     /// At which price.
-    pub price: Decimal,
+    pub price: String,
     /// How much.
-    pub quantity: Decimal,
+    pub quantity: String,
+    /// What it cost; below zero: brought.
+    pub fee: String,
+    /// `maker` or `taker`.
+    pub liquidity: String,
     /// When.
-    pub time_ms: u64,
+    pub time: u64,
 }
 
 /// What the user holds of one symbol.
@@ -255,23 +223,39 @@ pub struct Position {
     /// Of which symbol.
     pub symbol: String,
     /// How much; below zero when more was sold than bought.
-    pub quantity: Decimal,
+    pub quantity: String,
     /// What was paid on average, while something is held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub average_price: Option<Decimal>,
+    pub average_price: Option<String>,
     /// What closed positions brought in.
-    pub realized: Decimal,
+    pub realised_pnl: String,
+    /// What closing the open one now would bring in.
+    pub unrealised_pnl: String,
+    /// Fees paid.
+    pub fees: String,
+    /// The user's money.
+    pub balance: String,
+    /// When.
+    pub time: u64,
 }
 
 /// What the simulator is doing, and how fast.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct Simulator {
     /// What it is doing.
     pub state: SimulatorState,
     /// How fast its time passes; 1 is real time.
-    pub speed: Decimal,
-    /// How many steps the market has made.
-    pub tick: u64,
+    pub speed: f64,
+    /// The market it simulates.
+    pub scenario: String,
+    /// Which symbol something happened to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
+    /// What happened to it: `halted`, `reopened`, `news`, `sweep`, `thinned`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// When.
+    pub time: u64,
 }
 
 /// Everything at one moment: what a client that knows nothing needs to go on.
@@ -281,9 +265,11 @@ pub struct Snapshot {
     pub session: Session,
     /// Each symbol's book.
     pub books: Vec<Book>,
-    /// The latest trades, oldest first.
+    /// The latest trades of each symbol, oldest first.
     pub trades: Vec<Trade>,
-    /// The open orders and the last finished ones, oldest first.
+    /// The latest candles of each symbol, oldest first.
+    pub candles: Vec<Candle>,
+    /// The open orders and the last finished ones.
     pub orders: Vec<Order>,
     /// What the user holds.
     pub positions: Vec<Position>,

@@ -1,0 +1,128 @@
+//! What can be asked of a session without changing it.
+
+use holdfast_exchange::view::{BookView, CandleView, OrderView, PositionView, TradeView};
+use holdfast_exchange::view::SimulatorView;
+use holdfast_exchange::{OrderId, SymbolId};
+use serde::Serialize;
+
+use super::Engine;
+use crate::id::ClientId;
+use crate::view::{SimulatorState, Symbol};
+
+/// How many levels of each side a snapshot shows.
+pub const LEVELS_MAX: usize = 50;
+
+/// How many trades and candles of each symbol, and finished orders, it shows.
+pub const LATEST_MAX: usize = 100;
+
+/// The values of [`crate::view::Snapshot`] without the session, ready to be written.
+#[derive(Debug, Serialize)]
+pub struct Whole {
+    books: Vec<BookView>,
+    trades: Vec<TradeView>,
+    candles: Vec<CandleView>,
+    orders: Vec<OrderView>,
+    positions: Vec<PositionView>,
+    simulator: SimulatorView,
+    n: u64,
+}
+
+impl Engine {
+    /// Everything at this moment, as `client` needs it to go on.
+    pub fn whole(&self, client: Option<&ClientId>) -> Whole {
+        let symbols: Vec<SymbolId> = self.exchange.instruments().map(|(id, _)| id).collect();
+        let books = symbols.iter().map(|symbol| self.book_of(*symbol)).collect();
+        let trades = symbols.iter().flat_map(|symbol| self.trades_of(*symbol)).collect();
+        let candles = symbols.iter().flat_map(|symbol| self.candles_of(*symbol)).collect();
+        Whole {
+            books,
+            trades,
+            candles,
+            orders: self.orders(false).into_iter().rev().collect(),
+            positions: self.positions(),
+            simulator: self.simulator(),
+            n: client.map_or(0, |client| self.clients.last(client)),
+        }
+    }
+
+    /// The book of a symbol, if there is one of that name.
+    pub fn book(&self, symbol: &str) -> Option<BookView> {
+        self.exchange.symbol(symbol).map(|symbol| self.book_of(symbol))
+    }
+
+    /// The latest trades of a symbol, oldest first.
+    pub fn trades(&self, symbol: &str) -> Option<Vec<TradeView>> {
+        self.exchange.symbol(symbol).map(|symbol| self.trades_of(symbol))
+    }
+
+    /// What the user holds.
+    pub fn positions(&self) -> Vec<PositionView> {
+        self.exchange.positions().iter().map(|held| self.exchange.view_position(held)).collect()
+    }
+
+    /// The user's orders, newest first: working ones, and finished ones as far
+    /// as they are remembered.
+    pub fn orders(&self, open_only: bool) -> Vec<OrderView> {
+        let mut orders = self.exchange.working_orders();
+        if !open_only {
+            orders.extend(self.exchange.finished_orders().copied());
+        }
+        orders.sort_unstable_by_key(|order| std::cmp::Reverse(order.id));
+        orders.iter().map(|order| self.exchange.view_order(order)).collect()
+    }
+
+    /// One of the user's orders.
+    pub fn order(&self, id: u64) -> Option<OrderView> {
+        self.exchange.order(OrderId(id)).map(|order| self.exchange.view_order(&order))
+    }
+
+    /// What the simulator is doing.
+    pub fn simulator(&self) -> SimulatorView {
+        self.exchange.view_simulator(&self.exchange.simulator())
+    }
+
+    /// The simulator's state by itself.
+    pub fn simulator_state(&self) -> SimulatorState {
+        match self.exchange.simulator().state {
+            holdfast_exchange::SimulatorState::Running => SimulatorState::Running,
+            holdfast_exchange::SimulatorState::Paused => SimulatorState::Paused,
+            holdfast_exchange::SimulatorState::Stopped => SimulatorState::Stopped,
+        }
+    }
+
+    /// What can be traded.
+    pub fn symbols(&self) -> Vec<Symbol> {
+        let symbol = |instrument: &holdfast_exchange::Instrument| Symbol {
+            symbol: instrument.symbol().into(),
+            tick: instrument.tick().to_string(),
+            lot: instrument.lot().to_string(),
+        };
+        self.exchange.instruments().map(|(_, instrument)| symbol(instrument)).collect()
+    }
+
+    /// The name of the market.
+    pub fn scenario(&self) -> &str {
+        &self.exchange.scenario().name
+    }
+
+    /// The seed of the market.
+    pub fn seed(&self) -> u64 {
+        self.exchange.seed()
+    }
+
+    fn book_of(&self, symbol: SymbolId) -> BookView {
+        self.exchange.view_depth(&self.exchange.depth(symbol, LEVELS_MAX))
+    }
+
+    fn trades_of(&self, symbol: SymbolId) -> Vec<TradeView> {
+        let latest: Vec<_> = self.exchange.trades(symbol).rev().take(LATEST_MAX).collect();
+        latest.into_iter().rev().map(|trade| self.exchange.view_trade(trade)).collect()
+    }
+
+    fn candles_of(&self, symbol: SymbolId) -> Vec<CandleView> {
+        let mut candles = self.exchange.view_candles(symbol);
+        let over = candles.len().saturating_sub(LATEST_MAX);
+        candles.drain(..over);
+        candles
+    }
+}

@@ -1,0 +1,145 @@
+//! The engine as bytes, and back from snapshot and journal.
+
+use holdfast_exchange::{Events, Exchange, TICK_MS};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{Engine, VERSION};
+use crate::clients::Clients;
+use crate::connections::Connections;
+use crate::id::Epoch;
+use crate::journal::{Record, RecordError};
+use crate::log::Log;
+
+/// Everything but the exchange, which writes itself.
+#[derive(Serialize, Deserialize)]
+struct State {
+    engine: u32,
+    epoch: Epoch,
+    seq: u64,
+    anchor_ms: u64,
+    length: u64,
+    changes: Vec<(u64, u64)>,
+    clients: Clients,
+    connections: Connections,
+}
+
+/// The version of the layout: the first byte.
+const LAYOUT: u8 = 1;
+
+/// A session brought back.
+#[derive(Debug)]
+pub struct Revived {
+    /// As it was after the last record of its journal.
+    pub engine: Engine,
+    /// What was emitted since the snapshot it was revived from.
+    pub log: Log,
+    /// Whether the log goes on; if not, nobody can resume.
+    pub same_epoch: bool,
+}
+
+/// Why a session cannot be brought back here.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ReviveError {
+    /// A later build wrote it; it must go to a build that can read it.
+    #[error("the state was written by a later version")]
+    Later,
+    /// It cannot be read.
+    #[error("the state is damaged: {0}")]
+    Damaged(String),
+}
+
+/// What a store gives for a revival.
+#[derive(Debug, Clone, Copy)]
+pub struct Stored<'a> {
+    /// The snapshot to start from: its bytes.
+    pub snapshot: &'a [u8],
+    /// Written after the last act of its owner: nothing has happened since.
+    pub last_act: bool,
+    /// The journal, each record with its number; those the snapshot includes are skipped.
+    pub journal: &'a [(u64, Vec<u8>)],
+}
+
+impl Engine {
+    /// The whole state at a command boundary; `None` while an append is open.
+    pub fn state(&self, log: &Log) -> Option<Vec<u8>> {
+        if self.open.is_some() {
+            return None;
+        }
+        let state = State {
+            engine: VERSION,
+            epoch: log.epoch().clone(),
+            seq: log.top(),
+            anchor_ms: self.anchor_ms,
+            length: self.length,
+            changes: self.changes.clone(),
+            clients: self.clients.clone(),
+            connections: self.connections.clone(),
+        };
+        let own = serde_json::to_vec(&state).ok()?;
+        let exchange = self.exchange.snapshot();
+        let mut bytes = Vec::with_capacity(own.len() + exchange.len() + 5);
+        bytes.push(LAYOUT);
+        bytes.extend(u32::try_from(own.len()).ok()?.to_be_bytes());
+        bytes.extend(own);
+        bytes.extend(exchange);
+        Some(bytes)
+    }
+
+    /// Brings a session back under `generation`. Where the journal would lead to
+    /// other entries than it did (another version of the engine, after a crash),
+    /// the log starts anew as `fresh`.
+    pub fn revive(
+        stored: Stored<'_>,
+        generation: u64,
+        catch_up_ms: u64,
+        fresh: Epoch,
+    ) -> Result<Revived, ReviveError> {
+        let (state, exchange) = decode(stored.snapshot)?;
+        let same_epoch = state.engine == VERSION || stored.last_act;
+        let epoch = if same_epoch { state.epoch } else { fresh };
+        let mut log = Log::new(epoch, state.seq);
+        let mut engine = Self {
+            generation,
+            exchange,
+            clients: state.clients,
+            connections: state.connections,
+            anchor_ms: state.anchor_ms,
+            length: state.length,
+            changes: state.changes,
+            catch_up_ticks: catch_up_ms / TICK_MS,
+            waiting: std::collections::VecDeque::new(),
+            open: None,
+            events: Events::new(),
+            text: Vec::new(),
+        };
+        for (number, bytes) in stored.journal {
+            if *number < engine.length {
+                continue;
+            }
+            if *number > engine.length {
+                return Err(ReviveError::Damaged(format!("record {} is missing", engine.length)));
+            }
+            let record = Record::decode(bytes).map_err(|error| match error {
+                RecordError::Version(_) => ReviveError::Later,
+                RecordError::Damaged(why) => ReviveError::Damaged(why),
+            })?;
+            engine.apply(&mut log, record);
+        }
+        Ok(Revived { engine, log, same_epoch })
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<(State, Exchange), ReviveError> {
+    let damaged = |why: &str| ReviveError::Damaged(why.into());
+    let (layout, rest) = bytes.split_first().ok_or_else(|| damaged("empty"))?;
+    if *layout != LAYOUT {
+        return Err(ReviveError::Later);
+    }
+    let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(|| damaged("cut short"))?;
+    let length = u32::from_be_bytes(*length) as usize;
+    let (own, exchange) = rest.split_at_checked(length).ok_or_else(|| damaged("cut short"))?;
+    let state = serde_json::from_slice(own).map_err(|error| damaged(&error.to_string()))?;
+    let exchange = Exchange::restore(exchange).map_err(|error| damaged(&error.to_string()))?;
+    Ok((state, exchange))
+}

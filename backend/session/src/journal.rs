@@ -1,0 +1,175 @@
+//! What is written down before it is done. Together with a snapshot the
+//! records give every later state and every later log entry.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::connections::Connection;
+use crate::id::{ClientId, ConnectionId};
+use crate::message::{Command, Problem};
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Under which generation it was written.
+    pub generation: u64,
+    /// It comes before everything that this tick and later ones bring by themselves.
+    pub tick: u64,
+    /// What changes.
+    pub change: Change,
+}
+
+/// What a record changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// A client's message.
+    Message(Message),
+    /// The market rested: its clock is set back by so many ticks.
+    Rest {
+        /// How many.
+        ticks: u64,
+    },
+    /// What has long been silent is forgotten.
+    Forget {
+        /// Connections without a leg.
+        connections: Vec<ConnectionId>,
+        /// Clients without a connection.
+        clients: Vec<ClientId>,
+    },
+}
+
+/// A client's message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// The connection it came on and how it stands with this message accepted;
+    /// none for a command that came by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<(ConnectionId, Connection)>,
+    /// Whose it is and its number; none for a command without a key, which
+    /// cannot be repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<(ClientId, u64)>,
+    /// What is asked.
+    pub asked: Asked,
+}
+
+/// What is asked, as far as it could be read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asked {
+    /// A command.
+    Command(Command),
+    /// Nothing: the message only counts as accepted. Written all the same, since
+    /// a proxy that moves the connection waits for what it forwarded to be accepted.
+    Nothing,
+    /// A numbered message that is none; it is answered too.
+    Unreadable {
+        /// The type it names.
+        kind: String,
+        /// What is wrong with it.
+        problem: Problem,
+    },
+}
+
+impl Asked {
+    /// Its name on the wire.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Command(command) => command.name(),
+            Self::Nothing => "nothing",
+            Self::Unreadable { kind, .. } => kind,
+        }
+    }
+}
+
+/// Bytes that are no record.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RecordError {
+    /// A later version wrote it; taking the session over would lose it.
+    #[error("journal record of version {0}; this build reads {VERSION}")]
+    Version(u8),
+    /// Cut short or altered.
+    #[error("damaged journal record: {0}")]
+    Damaged(String),
+}
+
+/// The version this build writes, the first byte of each record.
+pub const VERSION: u8 = 1;
+
+impl Record {
+    /// As it is stored: a version byte, then JSON.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(256);
+        bytes.push(VERSION);
+        // values of these types have string keys only and writing to memory cannot fail
+        let written = serde_json::to_writer(&mut bytes, self);
+        debug_assert!(written.is_ok(), "a record is always JSON");
+        bytes
+    }
+
+    /// Reads it back.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        match bytes.split_first() {
+            Some((&VERSION, json)) => {
+                serde_json::from_slice(json).map_err(|e| RecordError::Damaged(e.to_string()))
+            }
+            Some((&other, _)) => Err(RecordError::Version(other)),
+            None => Err(RecordError::Damaged("empty".into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Empty, OrderCancel};
+    use crate::subscription::{Channels, Coalesce};
+
+    fn record(change: Change) -> Record {
+        Record { generation: 3, tick: 77, change }
+    }
+
+    fn message(number: Option<(ClientId, u64)>, asked: Asked) -> Change {
+        let id = ConnectionId::new(5);
+        let connection = Connection {
+            attempt: 2,
+            accepted: 9,
+            client: ClientId::of_connection(id),
+            channels: Channels::ALL,
+            coalesce: Coalesce::Tenth,
+            tick: 77,
+        };
+        Change::Message(Message { connection: Some((id, connection)), number, asked })
+    }
+
+    #[test]
+    fn every_record_is_read_back_as_written() {
+        let client: ClientId = "tab".parse().expect("a name");
+        let cancel = Asked::Command(Command::OrderCancel(OrderCancel { order_id: 4 }));
+        let unreadable = Asked::Unreadable {
+            kind: "order.nwe".into(),
+            problem: Problem::new("unknown_type", "no such type"),
+        };
+        for change in [
+            message(Some((client.clone(), 1)), cancel),
+            message(Some((client.clone(), 2)), unreadable),
+            message(None, Asked::Command(Command::SimulatorPause(Empty {}))),
+            Change::Rest { ticks: 12 },
+            Change::Forget { connections: vec![ConnectionId::new(5)], clients: vec![client] },
+        ] {
+            let record = record(change);
+            assert_eq!(Record::decode(&record.encode()), Ok(record));
+        }
+    }
+
+    #[test]
+    fn what_is_no_record_of_this_version_is_refused() {
+        let mut bytes = record(Change::Rest { ticks: 1 }).encode();
+        let cut = Record::decode(&bytes[..bytes.len() - 1]);
+        assert!(matches!(cut, Err(RecordError::Damaged(_))), "{cut:?}");
+        bytes[0] = VERSION + 1;
+        assert_eq!(Record::decode(&bytes), Err(RecordError::Version(VERSION + 1)));
+        assert!(matches!(Record::decode(&[]), Err(RecordError::Damaged(_))));
+    }
+}
