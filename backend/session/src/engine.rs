@@ -24,8 +24,9 @@ use crate::journal::{Asked, Change, Message, Record};
 use crate::log::Log;
 use crate::message::Answer;
 
+pub use query::Whole;
 pub use resume::Start;
-pub use state::{Revived, ReviveError};
+pub use state::{ReviveError, Revived, Stored};
 
 /// Which events a journal leads to. Raised when the same journal would lead to
 /// others; a session is then continued from a crash under a new epoch.
@@ -165,7 +166,11 @@ impl Engine {
         }
         let target = due.min(self.exchange.tick() + STRIDE_TICKS);
         self.walk(log, target);
-        if target < due { Advanced::Again } else { Advanced::Done }
+        if target < due {
+            Advanced::Again
+        } else {
+            Advanced::Done
+        }
     }
 
     /// When the next tick is due, in milliseconds since 1970.
@@ -181,16 +186,23 @@ impl Engine {
         attempt: u32,
         asked: &Connection,
     ) -> Result<Connection, Refused> {
-        let asked = Connection { attempt, tick: self.exchange.tick(), ..asked.clone() };
+        let asked = Connection {
+            attempt,
+            tick: self.exchange.tick(),
+            ..asked.clone()
+        };
         let known = self.connections.dial(id, asked)?.clone();
-        self.waiting.retain(|waiting| waiting.connection() != Some(id));
+        self.waiting
+            .retain(|waiting| waiting.connection() != Some(id));
         Ok(known)
     }
 
     /// Whether it is known of every message of this connection if it is accepted.
     pub fn settles(&self, id: ConnectionId) -> bool {
         let open = self.open.iter().flat_map(|open| &open.records);
-        !open.map(|(record, _)| &record.change).any(|change| connection_of(change) == Some(id))
+        !open
+            .map(|(record, _)| &record.change)
+            .any(|change| connection_of(change) == Some(id))
     }
 
     /// Queues a message for the next append.
@@ -198,9 +210,18 @@ impl Engine {
         if self.waiting.len() >= PENDING_MAX {
             return Err(Full);
         }
-        let Incoming { connection, number, asked, ticket } = incoming;
+        let Incoming {
+            connection,
+            number,
+            asked,
+            ticket,
+        } = incoming;
         let connection = connection.and_then(|id| Some((id, self.next_of(id)?)));
-        let change = Change::Message(Message { connection, number, asked });
+        let change = Change::Message(Message {
+            connection,
+            number,
+            asked,
+        });
         self.waiting.push_back(Waiting { change, ticket });
         Ok(())
     }
@@ -212,18 +233,33 @@ impl Engine {
         if before == 0 {
             return;
         }
-        let connections: Vec<_> =
-            self.connections.silent_since(before).filter(|id| !live.contains(id)).collect();
+        let connections: Vec<_> = self
+            .connections
+            .silent_since(before)
+            .filter(|id| !live.contains(id))
+            .collect();
         let kept = |client: &ClientId| {
             live.iter().any(|id| {
-                self.connections.find(*id).is_some_and(|known| known.client == *client)
+                self.connections
+                    .find(*id)
+                    .is_some_and(|known| known.client == *client)
             })
         };
-        let clients: Vec<_> =
-            self.clients.silent_since(before).filter(|client| !kept(client)).cloned().collect();
+        let clients: Vec<_> = self
+            .clients
+            .silent_since(before)
+            .filter(|client| !kept(client))
+            .cloned()
+            .collect();
         if !connections.is_empty() || !clients.is_empty() {
-            let change = Change::Forget { connections, clients };
-            self.waiting.push_back(Waiting { change, ticket: None });
+            let change = Change::Forget {
+                connections,
+                clients,
+            };
+            self.waiting.push_back(Waiting {
+                change,
+                ticket: None,
+            });
         }
     }
 
@@ -237,18 +273,30 @@ impl Engine {
         let count = self.waiting.len().min(BATCH_MAX);
         let (generation, tick) = (self.generation, self.exchange.tick() + 1);
         let stamp = |waiting: Waiting| {
-            (Record { generation, tick, change: waiting.change }, waiting.ticket)
+            (
+                Record {
+                    generation,
+                    tick,
+                    change: waiting.change,
+                },
+                waiting.ticket,
+            )
         };
         let records: Vec<_> = self.waiting.drain(..count).map(stamp).collect();
         let encoded = records.iter().map(|(record, _)| record.encode()).collect();
         self.open = Some(Open { records });
-        Some(Batch { length: self.length, records: encoded })
+        Some(Batch {
+            length: self.length,
+            records: encoded,
+        })
     }
 
     /// The append stands: applies its records, emits, and says what the commands
     /// without a connection came to.
     pub fn finish(&mut self, log: &mut Log) -> Vec<(Ticket, Answer)> {
-        let Some(open) = self.open.take() else { return Vec::new() };
+        let Some(open) = self.open.take() else {
+            return Vec::new();
+        };
         let mut told = Vec::new();
         for (record, ticket) in open.records {
             let answer = self.apply(log, record);
@@ -261,16 +309,24 @@ impl Engine {
     pub fn retry(&mut self) {
         let Some(open) = self.open.take() else { return };
         for (record, ticket) in open.records.into_iter().rev() {
-            self.waiting.push_front(Waiting { change: record.change, ticket });
+            self.waiting.push_front(Waiting {
+                change: record.change,
+                ticket,
+            });
         }
     }
 
     /// Gives up commands without a connection that wait, and says whose they were.
     pub fn refuse_waiting(&mut self) -> Vec<Ticket> {
-        let (kept, refused): (VecDeque<_>, VecDeque<_>) =
-            self.waiting.drain(..).partition(|waiting| waiting.ticket.is_none());
+        let (kept, refused): (VecDeque<_>, VecDeque<_>) = self
+            .waiting
+            .drain(..)
+            .partition(|waiting| waiting.ticket.is_none());
         self.waiting = kept;
-        refused.into_iter().filter_map(|waiting| waiting.ticket).collect()
+        refused
+            .into_iter()
+            .filter_map(|waiting| waiting.ticket)
+            .collect()
     }
 
     /// Whether an append is open.
@@ -306,7 +362,10 @@ impl Engine {
     fn rest(&mut self, ticks: u64) {
         let rests = |waiting: &Waiting| matches!(waiting.change, Change::Rest { .. });
         if !self.waiting.iter().any(rests) {
-            self.waiting.push_front(Waiting { change: Change::Rest { ticks }, ticket: None });
+            self.waiting.push_front(Waiting {
+                change: Change::Rest { ticks },
+                ticket: None,
+            });
         }
     }
 
@@ -315,9 +374,14 @@ impl Engine {
         let open = self.open.iter().flat_map(|open| &open.records);
         let queued = open.map(|(record, _)| &record.change);
         let queued = queued.chain(self.waiting.iter().map(|waiting| &waiting.change));
-        let last = queued.filter(|change| connection_of(change) == Some(id)).last();
+        let last = queued
+            .filter(|change| connection_of(change) == Some(id))
+            .last();
         let stands = match last {
-            Some(Change::Message(Message { connection: Some((_, stands)), .. })) => stands,
+            Some(Change::Message(Message {
+                connection: Some((_, stands)),
+                ..
+            })) => stands,
             _ => self.connections.find(id)?,
         };
         let known = self.connections.find(id)?;

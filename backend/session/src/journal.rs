@@ -127,7 +127,11 @@ mod tests {
     use crate::subscription::{Channels, Coalesce};
 
     fn record(change: Change) -> Record {
-        Record { generation: 3, tick: 77, change }
+        Record {
+            generation: 3,
+            tick: 77,
+            change,
+        }
     }
 
     fn message(number: Option<(ClientId, u64)>, asked: Asked) -> Change {
@@ -140,7 +144,11 @@ mod tests {
             coalesce: Coalesce::Tenth,
             tick: 77,
         };
-        Change::Message(Message { connection: Some((id, connection)), number, asked })
+        Change::Message(Message {
+            connection: Some((id, connection)),
+            number,
+            asked,
+        })
     }
 
     #[test]
@@ -156,7 +164,10 @@ mod tests {
             message(Some((client.clone(), 2)), unreadable),
             message(None, Asked::Command(Command::SimulatorPause(Empty {}))),
             Change::Rest { ticks: 12 },
-            Change::Forget { connections: vec![ConnectionId::new(5)], clients: vec![client] },
+            Change::Forget {
+                connections: vec![ConnectionId::new(5)],
+                clients: vec![client],
+            },
         ] {
             let record = record(change);
             assert_eq!(Record::decode(&record.encode()), Ok(record));
@@ -169,7 +180,10 @@ mod tests {
         let cut = Record::decode(&bytes[..bytes.len() - 1]);
         assert!(matches!(cut, Err(RecordError::Damaged(_))), "{cut:?}");
         bytes[0] = VERSION + 1;
-        assert_eq!(Record::decode(&bytes), Err(RecordError::Version(VERSION + 1)));
+        assert_eq!(
+            Record::decode(&bytes),
+            Err(RecordError::Version(VERSION + 1))
+        );
         assert!(matches!(Record::decode(&[]), Err(RecordError::Damaged(_))));
     }
 }

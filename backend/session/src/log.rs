@@ -116,7 +116,12 @@ struct Kept {
 impl Log {
     /// An empty log whose last entry was `top`; 0 for a new one.
     pub const fn new(epoch: Epoch, top: u64) -> Self {
-        Self { epoch, entries: VecDeque::new(), bytes: 0, top }
+        Self {
+            epoch,
+            entries: VecDeque::new(),
+            bytes: 0,
+            top,
+        }
     }
 
     /// The epoch its entries are named by.
@@ -136,7 +141,10 @@ impl Log {
 
     /// The full name of a place.
     pub fn id(&self, seq: u64) -> EntryId {
-        EntryId { epoch: self.epoch.clone(), seq }
+        EntryId {
+            epoch: self.epoch.clone(),
+            seq,
+        }
     }
 
     /// Adds an entry, and lets go of what is too old or too much.
@@ -150,8 +158,17 @@ impl Log {
     ) {
         self.top += 1;
         self.bytes += body.len();
-        let entry = Entry { seq: self.top, kind, symbol, client, body: body.into() };
-        self.entries.push_back(Kept { entry: Arc::new(entry), at_ms: now_ms });
+        let entry = Entry {
+            seq: self.top,
+            kind,
+            symbol,
+            client,
+            body: body.into(),
+        };
+        self.entries.push_back(Kept {
+            entry: Arc::new(entry),
+            at_ms: now_ms,
+        });
         self.trim(now_ms);
     }
 
@@ -183,7 +200,8 @@ mod tests {
     }
 
     fn seqs(log: &Log, after: u64) -> Option<Vec<u64>> {
-        log.after(after).map(|entries| entries.map(|entry| entry.seq).collect())
+        log.after(after)
+            .map(|entries| entries.map(|entry| entry.seq).collect())
     }
 
     #[test]

@@ -34,7 +34,12 @@ pub struct Delivery {
 impl Delivery {
     /// The text message of a WebSocket.
     pub fn websocket(&self) -> String {
-        let Self { id, prev, kind, body } = self;
+        let Self {
+            id,
+            prev,
+            kind,
+            body,
+        } = self;
         let mut text = String::with_capacity(body.len() + 128);
         // writing to a String cannot fail
         let _ = write!(text, r#"{{"id":"{id}","prev":"{prev}","type":"{kind}","#);
@@ -94,7 +99,14 @@ impl Reader {
         coalesce: Coalesce,
         client: Option<ClientId>,
     ) -> Self {
-        Self { cursor: start.seq, prev: start, channels, coalesce, client, due_ms: 0 }
+        Self {
+            cursor: start.seq,
+            prev: start,
+            channels,
+            coalesce,
+            client,
+            due_ms: 0,
+        }
     }
 
     /// Changes what it is sent from here on.
@@ -195,7 +207,12 @@ impl Reader {
 
     fn deliver(&mut self, id: EntryId, kind: &'static str, body: Arc<str>) -> Delivery {
         let prev = std::mem::replace(&mut self.prev, id.clone());
-        Delivery { id, prev, kind, body }
+        Delivery {
+            id,
+            prev,
+            kind,
+            body,
+        }
     }
 }
 

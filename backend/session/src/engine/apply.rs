@@ -1,7 +1,7 @@
 //! What a record does, the first time and at every replay.
 
-use holdfast_exchange::{Accepted, Command as Order, OrderId, Refusal};
 use holdfast_exchange::command::Control;
+use holdfast_exchange::{Accepted, Command as Order, OrderId, Refusal};
 
 use super::Engine;
 use crate::clients::Number;
@@ -17,7 +17,11 @@ impl Engine {
     /// Applies a record that is in the journal, and emits.
     pub(super) fn apply(&mut self, log: &mut Log, record: Record) -> Option<Answer> {
         self.walk(log, record.tick.saturating_sub(1));
-        if self.changes.last().is_none_or(|(generation, _)| *generation < record.generation) {
+        if self
+            .changes
+            .last()
+            .is_none_or(|(generation, _)| *generation < record.generation)
+        {
             if self.changes.len() == CHANGES_MAX {
                 self.changes.remove(0);
             }
@@ -30,16 +34,27 @@ impl Engine {
                 self.anchor_ms += ticks * holdfast_exchange::TICK_MS;
                 None
             }
-            Change::Forget { connections, clients } => {
-                connections.into_iter().for_each(|id| self.connections.forget(id));
-                clients.iter().for_each(|client| self.clients.forget(client));
+            Change::Forget {
+                connections,
+                clients,
+            } => {
+                connections
+                    .into_iter()
+                    .for_each(|id| self.connections.forget(id));
+                clients
+                    .iter()
+                    .for_each(|client| self.clients.forget(client));
                 None
             }
         }
     }
 
     fn message(&mut self, log: &mut Log, message: Message) -> Option<Answer> {
-        let Message { connection, number, asked } = message;
+        let Message {
+            connection,
+            number,
+            asked,
+        } = message;
         let id = connection.as_ref().map(|(id, _)| *id);
         if let Some((id, stands)) = connection {
             self.connections.recall(id, stands);
@@ -56,7 +71,8 @@ impl Engine {
             Number::Next => {
                 let answer = self.execute(n, id, &asked);
                 let tick = self.exchange.tick();
-                self.clients.answered(&client, asked.name(), answer.clone(), tick);
+                self.clients
+                    .answered(&client, asked.name(), answer.clone(), tick);
                 answer
             }
             Number::Seen(answer) => answer,
@@ -81,9 +97,9 @@ impl Engine {
         };
         let order = match command {
             Command::OrderNew(request) => self.exchange.read_order(&request.0),
-            Command::OrderAmend(amend) => {
-                self.exchange.read_amend(OrderId(amend.order_id), &amend.changes)
-            }
+            Command::OrderAmend(amend) => self
+                .exchange
+                .read_amend(OrderId(amend.order_id), &amend.changes),
             Command::OrderCancel(cancel) => Ok(Order::Cancel(OrderId(cancel.order_id))),
             Command::SimulatorStart(_) => Ok(Order::Control(Control::Start)),
             Command::SimulatorPause(_) => Ok(Order::Control(Control::Pause)),
@@ -98,8 +114,7 @@ impl Engine {
             }
         };
         let tick = self.exchange.tick();
-        let accepted =
-            order.and_then(|order| self.exchange.apply(tick, &order, &mut self.events));
+        let accepted = order.and_then(|order| self.exchange.apply(tick, &order, &mut self.events));
         match accepted {
             Ok(accepted) => done(n, data(&accepted)),
             Err(refusal) => refused(n, problem(&refusal)),
@@ -131,9 +146,15 @@ impl Engine {
 fn speed(speed: f64) -> Result<Order, Refusal> {
     let thousandths = (speed * 1_000.0).round();
     if !(100.0..=1_000_000.0).contains(&thousandths) {
-        return Err(Refusal::InvalidControl("speed has to be 0.1 to 1000".into()));
+        return Err(Refusal::InvalidControl(
+            "speed has to be 0.1 to 1000".into(),
+        ));
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "range checked"
+    )]
     let thousandths = thousandths as u32;
     Ok(Order::Control(Control::Speed(thousandths)))
 }
@@ -144,9 +165,10 @@ fn data(accepted: &Accepted) -> AnswerData {
             order_id: Some(report.id.0),
             status: Some(report.status.as_str().into()),
         },
-        Accepted::Simulator(report) => {
-            AnswerData { order_id: None, status: Some(report.state.as_str().into()) }
-        }
+        Accepted::Simulator(report) => AnswerData {
+            order_id: None,
+            status: Some(report.state.as_str().into()),
+        },
         Accepted::Cancelled(_) | Accepted::Done => AnswerData::default(),
     }
 }
@@ -160,9 +182,19 @@ fn problem(refusal: &Refusal) -> Problem {
 }
 
 fn done(n: u64, data: AnswerData) -> Answer {
-    Answer { n, ok: true, data: Some(data), error: None }
+    Answer {
+        n,
+        ok: true,
+        data: Some(data),
+        error: None,
+    }
 }
 
 fn refused(n: u64, problem: Problem) -> Answer {
-    Answer { n, ok: false, data: None, error: Some(problem) }
+    Answer {
+        n,
+        ok: false,
+        data: None,
+        error: Some(problem),
+    }
 }

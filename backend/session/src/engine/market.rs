@@ -34,7 +34,13 @@ impl Engine {
             self.text.clear();
             let view = self.exchange.view(&self.events, event);
             if serde_json::to_writer(&mut self.text, &view).is_ok() {
-                log.push(kind, symbol, None, &String::from_utf8_lossy(&self.text), at_ms);
+                log.push(
+                    kind,
+                    symbol,
+                    None,
+                    &String::from_utf8_lossy(&self.text),
+                    at_ms,
+                );
             }
         }
         self.events.clear();

@@ -1,7 +1,7 @@
 //! What can be asked of a session without changing it.
 
-use holdfast_exchange::view::{BookView, CandleView, OrderView, PositionView, TradeView};
 use holdfast_exchange::view::SimulatorView;
+use holdfast_exchange::view::{BookView, CandleView, OrderView, PositionView, TradeView};
 use holdfast_exchange::{OrderId, SymbolId};
 use serde::Serialize;
 
@@ -10,10 +10,10 @@ use crate::id::ClientId;
 use crate::view::{SimulatorState, Symbol};
 
 /// How many levels of each side a snapshot shows.
-pub const LEVELS_MAX: usize = 50;
+const LEVELS_MAX: usize = 50;
 
 /// How many trades and candles of each symbol, and finished orders, it shows.
-pub const LATEST_MAX: usize = 100;
+const LATEST_MAX: usize = 100;
 
 /// The values of [`crate::view::Snapshot`] without the session, ready to be written.
 #[derive(Debug, Serialize)]
@@ -32,8 +32,14 @@ impl Engine {
     pub fn whole(&self, client: Option<&ClientId>) -> Whole {
         let symbols: Vec<SymbolId> = self.exchange.instruments().map(|(id, _)| id).collect();
         let books = symbols.iter().map(|symbol| self.book_of(*symbol)).collect();
-        let trades = symbols.iter().flat_map(|symbol| self.trades_of(*symbol)).collect();
-        let candles = symbols.iter().flat_map(|symbol| self.candles_of(*symbol)).collect();
+        let trades = symbols
+            .iter()
+            .flat_map(|symbol| self.trades_of(*symbol))
+            .collect();
+        let candles = symbols
+            .iter()
+            .flat_map(|symbol| self.candles_of(*symbol))
+            .collect();
         Whole {
             books,
             trades,
@@ -47,17 +53,25 @@ impl Engine {
 
     /// The book of a symbol, if there is one of that name.
     pub fn book(&self, symbol: &str) -> Option<BookView> {
-        self.exchange.symbol(symbol).map(|symbol| self.book_of(symbol))
+        self.exchange
+            .symbol(symbol)
+            .map(|symbol| self.book_of(symbol))
     }
 
     /// The latest trades of a symbol, oldest first.
     pub fn trades(&self, symbol: &str) -> Option<Vec<TradeView>> {
-        self.exchange.symbol(symbol).map(|symbol| self.trades_of(symbol))
+        self.exchange
+            .symbol(symbol)
+            .map(|symbol| self.trades_of(symbol))
     }
 
     /// What the user holds.
     pub fn positions(&self) -> Vec<PositionView> {
-        self.exchange.positions().iter().map(|held| self.exchange.view_position(held)).collect()
+        self.exchange
+            .positions()
+            .iter()
+            .map(|held| self.exchange.view_position(held))
+            .collect()
     }
 
     /// The user's orders, newest first: working ones, and finished ones as far
@@ -68,12 +82,17 @@ impl Engine {
             orders.extend(self.exchange.finished_orders().copied());
         }
         orders.sort_unstable_by_key(|order| std::cmp::Reverse(order.id));
-        orders.iter().map(|order| self.exchange.view_order(order)).collect()
+        orders
+            .iter()
+            .map(|order| self.exchange.view_order(order))
+            .collect()
     }
 
     /// One of the user's orders.
     pub fn order(&self, id: u64) -> Option<OrderView> {
-        self.exchange.order(OrderId(id)).map(|order| self.exchange.view_order(&order))
+        self.exchange
+            .order(OrderId(id))
+            .map(|order| self.exchange.view_order(&order))
     }
 
     /// What the simulator is doing.
@@ -97,7 +116,10 @@ impl Engine {
             tick: instrument.tick().to_string(),
             lot: instrument.lot().to_string(),
         };
-        self.exchange.instruments().map(|(_, instrument)| symbol(instrument)).collect()
+        self.exchange
+            .instruments()
+            .map(|(_, instrument)| symbol(instrument))
+            .collect()
     }
 
     /// The name of the market.
@@ -111,12 +133,22 @@ impl Engine {
     }
 
     fn book_of(&self, symbol: SymbolId) -> BookView {
-        self.exchange.view_depth(&self.exchange.depth(symbol, LEVELS_MAX))
+        self.exchange
+            .view_depth(&self.exchange.depth(symbol, LEVELS_MAX))
     }
 
     fn trades_of(&self, symbol: SymbolId) -> Vec<TradeView> {
-        let latest: Vec<_> = self.exchange.trades(symbol).rev().take(LATEST_MAX).collect();
-        latest.into_iter().rev().map(|trade| self.exchange.view_trade(trade)).collect()
+        let latest: Vec<_> = self
+            .exchange
+            .trades(symbol)
+            .rev()
+            .take(LATEST_MAX)
+            .collect();
+        latest
+            .into_iter()
+            .rev()
+            .map(|trade| self.exchange.view_trade(trade))
+            .collect()
     }
 
     fn candles_of(&self, symbol: SymbolId) -> Vec<CandleView> {

@@ -31,7 +31,9 @@ impl Engine {
         last_event_id: Option<&str>,
         generation: Option<u64>,
     ) -> Start {
-        let Some(text) = last_event_id else { return Start::Fresh };
+        let Some(text) = last_event_id else {
+            return Start::Fresh;
+        };
         let place: EntryId = match text.parse() {
             Ok(place) => place,
             Err(_) => return Start::Reset(ResetReason::Epoch),
@@ -59,7 +61,10 @@ impl Engine {
     /// `seq` that the owner of `generation` had emitted without it.
     fn diverged(&self, seq: u64, generation: Option<u64>) -> bool {
         let Some(seen) = generation else { return false };
-        let later = self.changes.iter().find(|(generation, _)| *generation > seen);
+        let later = self
+            .changes
+            .iter()
+            .find(|(generation, _)| *generation > seen);
         later.is_some_and(|(_, first)| seq >= *first)
     }
 

@@ -118,7 +118,10 @@ impl Engine {
                 continue;
             }
             if *number > engine.length {
-                return Err(ReviveError::Damaged(format!("record {} is missing", engine.length)));
+                return Err(ReviveError::Damaged(format!(
+                    "record {} is missing",
+                    engine.length
+                )));
             }
             let record = Record::decode(bytes).map_err(|error| match error {
                 RecordError::Version(_) => ReviveError::Later,
@@ -126,7 +129,11 @@ impl Engine {
             })?;
             engine.apply(&mut log, record);
         }
-        Ok(Revived { engine, log, same_epoch })
+        Ok(Revived {
+            engine,
+            log,
+            same_epoch,
+        })
     }
 }
 
@@ -136,9 +143,13 @@ fn decode(bytes: &[u8]) -> Result<(State, Exchange), ReviveError> {
     if *layout != LAYOUT {
         return Err(ReviveError::Later);
     }
-    let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(|| damaged("cut short"))?;
+    let (length, rest) = rest
+        .split_first_chunk::<4>()
+        .ok_or_else(|| damaged("cut short"))?;
     let length = u32::from_be_bytes(*length) as usize;
-    let (own, exchange) = rest.split_at_checked(length).ok_or_else(|| damaged("cut short"))?;
+    let (own, exchange) = rest
+        .split_at_checked(length)
+        .ok_or_else(|| damaged("cut short"))?;
     let state = serde_json::from_slice(own).map_err(|error| damaged(&error.to_string()))?;
     let exchange = Exchange::restore(exchange).map_err(|error| damaged(&error.to_string()))?;
     Ok((state, exchange))

@@ -17,9 +17,15 @@ pub(super) struct Folded {
 pub(super) fn fold(run: &[&Arc<Entry>]) -> Vec<Folded> {
     let mut groups: BTreeMap<(&'static str, Option<u16>), Vec<&Arc<Entry>>> = BTreeMap::new();
     for entry in run {
-        groups.entry((entry.kind.name(), entry.symbol)).or_default().push(entry);
+        groups
+            .entry((entry.kind.name(), entry.symbol))
+            .or_default()
+            .push(entry);
     }
-    let mut folded: Vec<Folded> = groups.into_values().filter_map(|g| fold_group(&g)).collect();
+    let mut folded: Vec<Folded> = groups
+        .into_values()
+        .filter_map(|g| fold_group(&g))
+        .collect();
     folded.sort_unstable_by_key(|folded| folded.seq);
     folded
 }
@@ -31,7 +37,11 @@ fn fold_group(group: &[&Arc<Entry>]) -> Option<Folded> {
         (_, Kind::Book) => books(group).unwrap_or_else(|| mark(&last.body)),
         (_, _) => mark(&last.body),
     };
-    Some(Folded { seq: last.seq, kind: last.kind.name(), body: merged })
+    Some(Folded {
+        seq: last.seq,
+        kind: last.kind.name(),
+        body: merged,
+    })
 }
 
 /// Says in the data that it stands for more than itself.
@@ -43,7 +53,9 @@ fn mark(body: &str) -> Arc<str> {
 /// The last quantity of every price that changed. `None` when an entry is no
 /// book, which no exchange emits.
 fn books(group: &[&Arc<Entry>]) -> Option<Arc<str>> {
-    let mut changes = group.iter().map(|entry| serde_json::from_str::<Book>(&entry.body));
+    let mut changes = group
+        .iter()
+        .map(|entry| serde_json::from_str::<Book>(&entry.body));
     let mut merged = changes.next()?.ok()?;
     let mut bids: BTreeMap<Price, Level> = levels(merged.bids);
     let mut asks: BTreeMap<Price, Level> = levels(merged.asks);
@@ -64,5 +76,8 @@ fn books(group: &[&Arc<Entry>]) -> Option<Arc<str>> {
 type Price = (usize, String);
 
 fn levels(levels: Vec<Level>) -> BTreeMap<Price, Level> {
-    levels.into_iter().map(|level| ((level[0].len(), level[0].clone()), level)).collect()
+    levels
+        .into_iter()
+        .map(|level| ((level[0].len(), level[0].clone()), level))
+        .collect()
 }

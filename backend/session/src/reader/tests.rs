@@ -25,7 +25,10 @@ fn book(log: &mut Log, price: &str, quantity: &str) {
 fn turn(reader: &mut Reader, log: &Log, now_ms: u64) -> (Next, Vec<(u64, u64, &'static str)>) {
     let mut out = Vec::new();
     let next = reader.turn(log, now_ms, &mut out);
-    (next, out.iter().map(|d| (d.prev.seq, d.id.seq, d.kind)).collect())
+    (
+        next,
+        out.iter().map(|d| (d.prev.seq, d.id.seq, d.kind)).collect(),
+    )
 }
 
 #[test]
@@ -33,15 +36,22 @@ fn each_message_names_the_one_before_it() {
     let (mut log, mut reader) = (log(), reader(Coalesce::None));
     book(&mut log, "1.00", "1");
     log.push(Kind::Trade, Some(0), None, "{}", 0);
-    assert_eq!(turn(&mut reader, &log, 0), (Next::Wait, vec![(0, 1, "book"), (1, 2, "trade")]));
+    assert_eq!(
+        turn(&mut reader, &log, 0),
+        (Next::Wait, vec![(0, 1, "book"), (1, 2, "trade")])
+    );
     assert_eq!(turn(&mut reader, &log, 0), (Next::Wait, vec![]));
 }
 
 #[test]
 fn what_was_not_asked_for_leaves_no_hole_in_the_chain() {
     let mut log = log();
-    let mut reader =
-        Reader::new(log.id(0), Channels::named(["trade"]).expect("a channel"), Coalesce::None, None);
+    let mut reader = Reader::new(
+        log.id(0),
+        Channels::named(["trade"]).expect("a channel"),
+        Coalesce::None,
+        None,
+    );
     book(&mut log, "1.00", "1");
     log.push(Kind::Trade, Some(0), None, "{}", 0);
     book(&mut log, "1.00", "2");
@@ -64,11 +74,17 @@ fn answers_go_to_their_client_alone() {
 fn folded_data_waits_until_it_is_due_and_says_so() {
     let (mut log, mut reader) = (log(), reader(Coalesce::Tenth));
     book(&mut log, "1.00", "1");
-    assert_eq!(turn(&mut reader, &log, 1_000), (Next::Wait, vec![(0, 1, "book")]));
+    assert_eq!(
+        turn(&mut reader, &log, 1_000),
+        (Next::Wait, vec![(0, 1, "book")])
+    );
     book(&mut log, "1.00", "2");
     book(&mut log, "1.01", "5");
     book(&mut log, "1.00", "0");
-    assert_eq!(turn(&mut reader, &log, 1_050), (Next::WaitUntil(1_100), vec![]));
+    assert_eq!(
+        turn(&mut reader, &log, 1_050),
+        (Next::WaitUntil(1_100), vec![])
+    );
     let mut out = Vec::new();
     assert_eq!(reader.turn(&log, 1_100, &mut out), Next::Wait);
     let expected = concat!(
@@ -76,7 +92,10 @@ fn folded_data_waits_until_it_is_due_and_says_so() {
         r#""bids":[["1.01","5"],["1.00","0"]],"asks":[]}"#
     );
     assert_eq!(out.len(), 1);
-    assert_eq!((&*out[0].body, out[0].prev.seq, out[0].id.seq), (expected, 1, 4));
+    assert_eq!(
+        (&*out[0].body, out[0].prev.seq, out[0].id.seq),
+        (expected, 1, 4)
+    );
 }
 
 #[test]
@@ -115,7 +134,12 @@ fn a_slow_reader_is_folded_and_one_that_lost_its_place_gets_a_snapshot() {
 fn both_transports_carry_the_same_data() {
     let id = |seq| log().id(seq);
     let body = r#"{"symbol":"ACME"}"#.into();
-    let delivery = Delivery { id: id(2), prev: id(1), kind: "trade", body };
+    let delivery = Delivery {
+        id: id(2),
+        prev: id(1),
+        kind: "trade",
+        body,
+    };
     assert_eq!(
         delivery.websocket(),
         concat!(
@@ -123,8 +147,15 @@ fn both_transports_carry_the_same_data() {
             r#""type":"trade","data":{"symbol":"ACME"}}"#
         )
     );
-    assert_eq!(delivery.event_data(), r#"{"prev":"0000000000000001.1","symbol":"ACME"}"#);
-    let answer = Delivery { kind: "answer", body: r#"{"n":1,"ok":true}"#.into(), ..delivery };
+    assert_eq!(
+        delivery.event_data(),
+        r#"{"prev":"0000000000000001.1","symbol":"ACME"}"#
+    );
+    let answer = Delivery {
+        kind: "answer",
+        body: r#"{"n":1,"ok":true}"#.into(),
+        ..delivery
+    };
     assert_eq!(
         answer.websocket(),
         concat!(
