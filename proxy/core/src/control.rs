@@ -4,247 +4,215 @@
 //! [`Event`]s and asked for [`Command`]s; it owns no socket and no timer, only the instant at
 //! which it wants to be woken ([`Controller::poll_timeout`]).
 
+mod admin;
+mod cluster;
+mod command;
+mod endpoint;
+mod event;
+mod probing;
 mod report;
 
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
+use cluster::ClusterState;
+pub use command::{Cause, Command, Count, TELL_TIMEOUT};
+use endpoint::EndpointState;
+pub use event::{Config, Event, Heard, Member, Outcome};
 pub use report::{By, Report, What};
 
-use crate::cluster::{Admin, ClusterName, ClusterSettings, EndpointId};
-use crate::health::{Kind, ProbeSettings, Readiness};
+use crate::cluster::{ClusterName, EndpointId};
+use crate::pick;
 use crate::route::Router;
 use crate::snapshot::Snapshot;
 use crate::time::Instant;
 
-/// What a configuration file says, as far as decisions depend on it.
-#[derive(Clone, Debug, Default)]
-pub struct Config {
-    /// The routing table; every cluster it names is in `clusters`.
-    pub router: Router,
-    /// The clusters.
-    pub clusters: Vec<ClusterSettings>,
-}
-
-/// An endpoint as discovery names it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Member {
-    /// Who it is.
-    pub id: EndpointId,
-    /// Where it is.
-    pub address: SocketAddr,
-    /// Its share of new clients; 0: it takes none.
-    pub weight: u32,
-}
-
-/// What the world tells.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// The configuration was read anew.
-    Reload(Config),
-    /// Discovery found that these are all the endpoints of a cluster.
-    Discovered {
-        /// The cluster.
-        cluster: ClusterName,
-        /// All of them.
-        members: Vec<Member>,
-    },
-    /// A probe that a command asked for was answered.
-    Probed {
-        /// The command's number.
-        ticket: u64,
-        /// The cluster.
-        cluster: ClusterName,
-        /// The endpoint.
-        endpoint: EndpointId,
-        /// What it says of itself, or why the check failed.
-        result: Result<Readiness, String>,
-    },
-    /// The data plane saw how an endpoint served.
-    Outcome(Outcome),
-    /// An operator wants this of an endpoint.
-    Admin {
-        /// The cluster.
-        cluster: ClusterName,
-        /// The endpoint.
-        endpoint: EndpointId,
-        /// Its new state.
-        admin: Admin,
-    },
-    /// An endpoint was told to drain or to be ready, as a command asked.
-    Told {
-        /// The cluster.
-        cluster: ClusterName,
-        /// The endpoint.
-        endpoint: EndpointId,
-        /// What it was told.
-        drain: bool,
-        /// What it made of that.
-        heard: Heard,
-    },
-}
-
-/// What an endpoint made of being told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// It knows, and will say so in its readiness answer.
-    Yes,
-    /// It does not know what that means (`404`): this proxy acts alone.
-    Never,
-    /// It could not be told now.
-    NotNow,
-}
-
-/// How an exchange with an endpoint went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// The cluster.
-    pub cluster: ClusterName,
-    /// The endpoint.
-    pub endpoint: EndpointId,
-    /// What happened.
-    pub kind: Kind,
-}
-
-/// What the core wants done.
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// Let the data plane see this from now on.
-    Publish(Arc<Snapshot>),
-    /// Check an endpoint and tell the result as [`Event::Probed`] within the settings' timeout.
-    Probe {
-        /// To be told back.
-        ticket: u64,
-        /// The cluster.
-        cluster: ClusterName,
-        /// The endpoint.
-        endpoint: EndpointId,
-        /// Where to ask; the port is already the one of the settings.
-        address: SocketAddr,
-        /// What to ask.
-        settings: Arc<ProbeSettings>,
-    },
-    /// Move connections of an endpoint elsewhere, idle ones first.
-    Move {
-        /// The cluster.
-        cluster: ClusterName,
-        /// The endpoint they leave.
-        endpoint: EndpointId,
-        /// How many.
-        count: Count,
-        /// Why.
-        cause: Cause,
-    },
-    /// Close connections of an endpoint in good manners (1012, `retry:`), idle ones first, and
-    /// remember their keys ([`Load::tell`](crate::cluster::Load::tell)).
-    Close {
-        /// The cluster.
-        cluster: ClusterName,
-        /// The endpoint they leave.
-        endpoint: EndpointId,
-        /// How many.
-        count: Count,
-        /// Why.
-        cause: Cause,
-    },
-    /// Tell an endpoint that keeps the contract that it drains, or that it is ready again, and
-    /// tell the result as [`Event::Told`] within [`TELL_TIMEOUT`].
-    Tell {
-        /// The cluster.
-        cluster: ClusterName,
-        /// The endpoint.
-        endpoint: EndpointId,
-        /// Where it is.
-        address: SocketAddr,
-        /// True: drain; false: ready.
-        drain: bool,
-    },
-    /// Tell people.
-    Report(Report),
-}
-
-/// How many connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Count {
-    /// At most so many; those already on their way do not count.
-    AtMost(u32),
-    /// Every one.
-    All,
-}
-
-/// Why connections leave their endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cause {
-    /// It is being drained.
-    Drain,
-    /// Its drain is out of time.
-    Deadline,
-    /// It is in maintenance.
-    Maint,
-    /// Discovery does not name it any more.
-    Gone,
-    /// Its probes fail.
-    Dead,
-}
-
-impl Cause {
-    /// All there are.
-    pub const ALL: [Self; 5] = [
-        Self::Drain,
-        Self::Deadline,
-        Self::Maint,
-        Self::Gone,
-        Self::Dead,
-    ];
-
-    /// Its name in metrics and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Drain => "drain",
-            Self::Deadline => "deadline",
-            Self::Maint => "maint",
-            Self::Gone => "gone",
-            Self::Dead => "dead",
-        }
-    }
-}
-
-/// How long telling an endpoint may take.
-pub const TELL_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// The control plane.
 #[derive(Debug)]
 pub struct Controller {
+    router: Arc<Router>,
+    clusters: BTreeMap<ClusterName, ClusterState>,
+    /// The number of the snapshot last published.
     number: u64,
-    commands: std::collections::VecDeque<Command>,
+    desk: Desk,
 }
 
 impl Controller {
     /// A controller that knows nothing yet. `seed` makes its jitter differ from that of other
     /// proxies.
-    pub fn new(_seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self {
+            router: Arc::default(),
+            clusters: BTreeMap::new(),
             number: 0,
-            commands: std::collections::VecDeque::new(),
+            desk: Desk {
+                commands: VecDeque::new(),
+                dice: seed,
+                tickets: 0,
+            },
         }
     }
 
-    /// Takes in what the world tells.
-    pub fn handle(&mut self, _event: Event, _now: Instant) {
-        self.number += 1;
+    /// Takes in what the world tells. What it tells about clusters and endpoints that are
+    /// gone is not listened to.
+    pub fn handle(&mut self, event: Event, now: Instant) {
+        let desk = &mut self.desk;
+        let mut rerouted = false;
+        match event {
+            Event::Reload(config) => {
+                self.reload(config, now);
+                rerouted = true;
+            }
+            Event::Discovered { cluster, members } => {
+                if let Some(cluster) = self.clusters.get_mut(&cluster) {
+                    cluster.discovered(members, desk, now);
+                }
+            }
+            Event::Probed {
+                ticket,
+                cluster,
+                endpoint,
+                result,
+            } => {
+                self.at(&cluster, |c, desk| {
+                    c.probed(&endpoint, ticket, result, desk, now)
+                });
+            }
+            Event::Outcome(Outcome {
+                cluster,
+                endpoint,
+                kind,
+            }) => {
+                self.at(&cluster, |c, desk| c.outcome(&endpoint, kind, desk, now));
+            }
+            Event::Admin {
+                cluster,
+                endpoint,
+                admin,
+            } => {
+                self.at(&cluster, |c, desk| {
+                    let wish = |e: &mut EndpointState| {
+                        e.wishes.wish(admin, e.contract, now);
+                        Some(String::new())
+                    };
+                    c.change(&endpoint, desk, now, wish, By::Operator);
+                });
+            }
+            Event::Told {
+                cluster,
+                endpoint,
+                drain,
+                heard,
+            } => {
+                self.at(&cluster, |c, desk| {
+                    c.told(&endpoint, drain, heard, desk, now)
+                });
+            }
+        }
+        self.publish(rerouted);
     }
 
     /// Does what is due.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for cluster in self.clusters.values_mut() {
+            cluster.tick(&mut self.desk, now);
+        }
+        self.publish(false);
+    }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        self.clusters
+            .values()
+            .filter_map(ClusterState::poll_timeout)
+            .min()
     }
 
     /// The next thing to be done; ask until there is nothing.
     pub fn poll_command(&mut self) -> Option<Command> {
-        self.commands.pop_front()
+        self.desk.commands.pop_front()
+    }
+
+    fn at(&mut self, cluster: &ClusterName, tell: impl FnOnce(&mut ClusterState, &mut Desk)) {
+        if let Some(cluster) = self.clusters.get_mut(cluster) {
+            tell(cluster, &mut self.desk);
+        }
+    }
+
+    fn reload(&mut self, config: Config, now: Instant) {
+        self.router = Arc::new(config.router);
+        let mut kept = BTreeMap::new();
+        for settings in config.clusters {
+            let settings = Arc::new(settings);
+            let state = match self.clusters.remove(&settings.name) {
+                Some(mut state) => {
+                    state.reload(settings.clone(), &mut self.desk, now);
+                    state
+                }
+                None => ClusterState::new(settings.clone()),
+            };
+            kept.insert(settings.name.clone(), state);
+        }
+        self.clusters = kept;
+        self.desk.report(None, None, What::Reloaded);
+    }
+
+    /// Publishes a snapshot if what it would say has changed.
+    fn publish(&mut self, rerouted: bool) {
+        let mut changed = rerouted;
+        for cluster in self.clusters.values_mut() {
+            changed |= cluster.refresh(&mut self.desk);
+        }
+        if changed {
+            self.number += 1;
+            let views = self
+                .clusters
+                .iter()
+                .map(|(name, c)| (name.clone(), c.view().clone()));
+            self.desk
+                .commands
+                .push_back(Command::Publish(Arc::new(Snapshot {
+                    number: self.number,
+                    router: self.router.clone(),
+                    clusters: views.collect(),
+                })));
+        }
     }
 }
+
+/// What the states of clusters and endpoints write with: the outgoing commands, and chance.
+#[derive(Debug)]
+struct Desk {
+    commands: VecDeque<Command>,
+    dice: u64,
+    tickets: u64,
+}
+
+impl Desk {
+    fn order(&mut self, command: Command) {
+        self.commands.push_back(command);
+    }
+
+    fn report(&mut self, cluster: Option<&ClusterName>, endpoint: Option<&EndpointId>, what: What) {
+        let (cluster, endpoint) = (cluster.cloned(), endpoint.cloned());
+        self.order(Command::Report(Report {
+            cluster,
+            endpoint,
+            what,
+        }));
+    }
+
+    /// The next number of a sequence that the seed decides (SplitMix64).
+    fn draw(&mut self) -> u64 {
+        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        pick::mix(self.dice)
+    }
+
+    fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+}
+
+#[cfg(test)]
+mod tests;

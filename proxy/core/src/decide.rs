@@ -497,4 +497,4 @@ impl<'a> Newcomers<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

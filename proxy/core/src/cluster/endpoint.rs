@@ -77,6 +77,25 @@ impl Endpoint {
         fit && self.admin != Admin::Maint && !self.drained
     }
 
+    /// Whether nothing that is known of it differs; what it carries is not compared.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        let known = |e: &Self| {
+            (
+                e.address,
+                e.weight,
+                e.admin,
+                e.drained,
+                e.health,
+                e.contract,
+                e.fit_since,
+            )
+        };
+        self.id == other.id
+            && known(self) == known(other)
+            && self.sessions_max == other.sessions_max
+            && Arc::ptr_eq(&self.load, &other.load)
+    }
+
     /// Whether it has all the sessions it may have.
     pub fn is_full(&self) -> bool {
         self.sessions_max

@@ -53,6 +53,11 @@ impl Ejection {
             Service::Bad => self.failures = self.failures.saturating_add(1),
             Service::Silent => {}
         }
+        self.is_due(settings)
+    }
+
+    /// Whether it is due to be taken out, and only the share keeps it in.
+    pub const fn is_due(&self, settings: &EjectSettings) -> bool {
         self.until.is_none() && self.failures >= settings.failures
     }
 
