@@ -24,10 +24,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{self, Instant};
 use crate::lab::plan::{free_ports, loopback};
+use crate::machine::Machine;
 use crate::process::{Child, Program, StartError};
 use crate::terminal;
 use contestant::{Contestant, Instance};
-use cost::{Cpu, Facts, Machine};
+use cost::{Cpu, Facts};
 use load::{Load, LoadError, Work};
 use report::{Case, Report, Sample};
 

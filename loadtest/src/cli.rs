@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
-use crate::{bench, lab, process, sticky, terminal};
+use crate::{bench, lab, process, profile, sticky, terminal};
 
 /// A whole Holdfast edge on this machine, and the tools that load it.
 #[derive(Debug, Parser)]
@@ -23,6 +23,7 @@ impl Arguments {
             // Becomes another program, so it must not have started a runtime before.
             Command::Tied(options) => failed(&process::tied(&options)),
             Command::Lab(options) => block_on(|stop| lab::run(options, stop)),
+            Command::Run(options) => block_on(|stop| profile::run(options, stop)),
             Command::StickyApp(options) => block_on(|stop| sticky::run(options, stop)),
             Command::Bench(options) => block_on(|stop| bench::run(options, stop)),
             Command::BenchOrigin(options) => block_on(|stop| bench::origin::run(options, stop)),
@@ -34,6 +35,8 @@ impl Arguments {
 enum Command {
     /// Start backends, sticky applications and a proxy on this machine, until Ctrl-C
     Lab(lab::Options),
+    /// Load a lab with live sessions, disturb it, and check every message
+    Run(profile::Options),
     /// Serve the opaque application that keeps its clients' state in memory
     StickyApp(sticky::Options),
     /// Measure the proxy's CPU time and memory beside nginx and HAProxy

@@ -9,6 +9,8 @@
 //! - [`sticky`] is the opaque application of the affinity demonstration: its state lives in
 //!   one process, so a client that is sent elsewhere loses it.
 //! - [`bench`] measures the proxy's CPU time per operation and memory per connection.
+//! - [`profile`] loads a lab while backends are drained and killed; [`ledger`] keeps the accounts
+//!   of every connection and finds what is missing, doubled or late.
 //! - [`process`] starts children that never outlive this process; [`client`] asks them over HTTP.
 
 pub mod bench;
@@ -17,7 +19,10 @@ pub mod client;
 pub mod clock;
 mod keys;
 pub mod lab;
+pub mod ledger;
+mod machine;
 pub mod process;
+pub mod profile;
 pub mod sticky;
 mod template;
 pub mod terminal;

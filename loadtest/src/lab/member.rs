@@ -88,7 +88,8 @@ impl Member {
         loop {
             tokio::select! {
                 ended = child.wait() => {
-                    return Some(ended.map_or_else(|error| error.to_string(), |how| how.to_string()));
+                    let told = ended.map(|how| how.to_string());
+                    return Some(told.unwrap_or_else(|error| error.to_string()));
                 }
                 Some(Order::Kill) = self.orders.recv() => {
                     if let Err(error) = child.kill() {

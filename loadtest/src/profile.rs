@@ -1,0 +1,227 @@
+//! `run PROFILE`: clients with live exchanges, a disturbance, and the accounts afterwards.
+//!
+//! Runs against a lab that is up (`lab.json` says where). Each session has a WebSocket that trades
+//! and an event stream that listens; both keep an [`Account`]. The exit status judges counts -
+//! lost, doubled, reordered, reset, closed, unanswered; pauses are reported. Then one message is
+//! taken out of the record, and the judge must find it missing, or the run proves nothing.
+
+mod disturb;
+mod events;
+mod report;
+mod trader;
+mod websocket;
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+use std::{fs, io};
+
+use futures_util::StreamExt as _;
+use tokio::task::{JoinSet, LocalSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{self, Instant};
+use crate::ledger::Account;
+use crate::terminal;
+use disturb::{Disturbance, LabFile};
+use report::Report;
+use trader::{Trader, TraderError};
+
+/// Flags of `holdfast-loadtest run`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// What happens meanwhile
+    #[arg(value_enum)]
+    profile: Profile,
+    /// The lab that is loaded
+    #[arg(long, default_value = "target/lab/lab.json")]
+    lab: PathBuf,
+    /// Sessions, each with one WebSocket and one event stream
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    sessions: u32,
+    /// Orders a second of each session; 0 for none
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=100))]
+    orders: u32,
+    /// Undisturbed time before and after, in seconds; all of the time of a quiet profile
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// How often the disturbance happens
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    times: u32,
+    /// Where the report goes
+    #[arg(long, default_value = "target/run")]
+    dir: PathBuf,
+}
+
+/// The named tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// Nothing happens: everybody stays where they are
+    Affinity,
+    /// Nothing is said for five minutes: heartbeats alone keep connections open
+    IdleTimeout,
+    /// One backend is drained by the operator and put back
+    GracefulShutdown,
+    /// Each backend in turn gets SIGTERM and comes back
+    RollingDeploy,
+    /// A backend gets SIGKILL every five seconds
+    Kill,
+}
+
+/// Why there is no result, or not the wanted one.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{path}: no lab there; start one with `holdfast-loadtest lab`")]
+    NoLab { path: PathBuf, source: io::Error },
+    #[error("{path}")]
+    Path { path: PathBuf, source: io::Error },
+    #[error("lab.json")]
+    Record(#[from] serde_json::Error),
+    #[error("opening a session")]
+    Trader(#[from] TraderError),
+    #[error("disturbing the lab")]
+    Disturb(#[from] disturb::Error),
+    #[error("stopped before the end")]
+    Stopped,
+    #[error("the ledger did not notice a message that was taken out: this run proves nothing")]
+    Blind,
+    #[error("the accounts do not balance")]
+    Unbalanced,
+}
+
+type Shared = Rc<RefCell<Account>>;
+
+/// Loads the lab, reports, and fails if anything was lost.
+pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Error> {
+    let tasks = LocalSet::new();
+    let load = tasks.run_until(load(&options));
+    let report = stop
+        .run_until_cancelled(load)
+        .await
+        .unwrap_or(Err(Error::Stopped))?;
+    terminal::say(&report);
+    write(&options, &report)?;
+    if !report.sees_a_loss {
+        return Err(Error::Blind);
+    }
+    if report.balanced {
+        Ok(())
+    } else {
+        Err(Error::Unbalanced)
+    }
+}
+
+async fn load(options: &Options) -> Result<Report, Error> {
+    let lab = LabFile::new(&options.lab);
+    let edge = lab.read()?.proxy.address;
+    let start = Instant::now();
+    let quiet = options
+        .seconds
+        .map_or_else(|| options.profile.quiet(), Duration::from_secs);
+    terminal::warn(format_args!("opening {} sessions", options.sessions));
+    let traders = open(edge, options).await?;
+    let done = CancellationToken::new();
+    let mut clients = JoinSet::new();
+    let mut accounts: Vec<Shared> = Vec::new();
+    for trader in traders {
+        let (told, heard) = (Shared::default(), Shared::default());
+        accounts.extend([told.clone(), heard.clone()]);
+        let seat = Seat {
+            edge,
+            start,
+            done: done.clone(),
+            orders: options.orders_of_profile(),
+        };
+        let trader = Rc::new(trader);
+        clients.spawn_local(websocket::run(seat.clone(), trader.clone(), told));
+        clients.spawn_local(events::run(seat, trader, heard));
+    }
+    let machine = crate::machine::Machine::now().map_err(disturb::Error::from)?;
+    let mut disturbance = Disturbance::new(options.profile, lab, options.times);
+    tokio::time::sleep(quiet).await;
+    let happened = disturbance.run().await?;
+    if options.profile.disturbs() {
+        tokio::time::sleep(quiet).await;
+    }
+    done.cancel();
+    while clients.join_next().await.is_some() {}
+    let idle = crate::machine::Machine::now()
+        .map_err(disturb::Error::from)?
+        .idle_since(&machine);
+    let accounts: Vec<Account> = accounts
+        .iter()
+        .map(|account| account.borrow().clone())
+        .collect();
+    Ok(Report::new(
+        options.profile,
+        start.elapsed(),
+        &accounts,
+        happened,
+        idle,
+    ))
+}
+
+/// Opens all sessions, a few at a time.
+async fn open(edge: SocketAddr, options: &Options) -> Result<Vec<Trader>, TraderError> {
+    let opened = (0..options.sessions).map(|_| Trader::open(edge));
+    let opened: Vec<_> = futures_util::stream::iter(opened)
+        .buffer_unordered(OPEN_AT_ONCE)
+        .collect()
+        .await;
+    opened.into_iter().collect()
+}
+
+/// What a client has to know beside its session.
+#[derive(Debug, Clone)]
+struct Seat {
+    edge: SocketAddr,
+    start: Instant,
+    done: CancellationToken,
+    /// A second.
+    orders: u32,
+}
+
+impl Options {
+    fn orders_of_profile(&self) -> u32 {
+        if self.profile == Profile::IdleTimeout {
+            0
+        } else {
+            self.orders
+        }
+    }
+}
+
+impl Profile {
+    fn quiet(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::IdleTimeout => 300,
+            Self::Affinity => 30,
+            Self::GracefulShutdown | Self::RollingDeploy | Self::Kill => 5,
+        })
+    }
+
+    fn disturbs(self) -> bool {
+        !matches!(self, Self::Affinity | Self::IdleTimeout)
+    }
+}
+
+fn write(options: &Options, report: &Report) -> Result<(), Error> {
+    let at = |source| Error::Path {
+        path: options.dir.clone(),
+        source,
+    };
+    fs::create_dir_all(&options.dir).map_err(at)?;
+    let path = options.dir.join(format!(
+        "{}-{}.json",
+        report.name(),
+        clock::wall().as_secs()
+    ));
+    fs::write(&path, serde_json::to_string_pretty(report)?).map_err(at)?;
+    terminal::say(format_args!("report: {}", path.display()));
+    Ok(())
+}
+
+const OPEN_AT_ONCE: usize = 16;
