@@ -6,35 +6,41 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`websocket`] | one task per WebSocket, spawned off the request that opened it |
-//! | [`sse`] | one event stream, inside the request that opened it |
-//! | [`leg`] | dials when the state machine says so |
-//! | [`handshake`] | what an upgrade, and the answer to one, have to look like |
+//! | `websocket` | one task per WebSocket, spawned off the request that opened it |
+//! | `sse` | one event stream, inside the request that opened it |
+//! | `leg` | dials when the state machine says so |
+//! | `answer` | what the client is told when nothing is relayed |
+//! | `handshake` | what an upgrade, and the answer to one, have to look like |
 //! | [`registry`] | who is connected to whom, and orders to move or close |
 //! | [`record`] | what is told when a connection ends |
 
-pub mod handshake;
-pub mod leg;
+mod answer;
+mod handshake;
+mod leg;
 pub mod record;
 pub mod registry;
-pub mod sse;
-pub mod websocket;
+mod scratch;
+mod sse;
+mod websocket;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use holdfast_core::cluster::ClusterSettings;
 use holdfast_core::connection::{Opening, PulseSettings, Settings};
-use holdfast_core::{EndpointId, Forward, Snapshot};
+use holdfast_core::{EndpointId, Forward, Instant};
 use holdfast_wire::contract::EventId;
 use http::{HeaderName, HeaderValue};
 use parking_lot::Mutex;
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
+pub use leg::ConnectionId;
 pub use record::{Ended, Observer};
 pub use registry::Registry;
 
+use crate::control::Snapshots;
 use crate::upstream::dial::Dialler;
 
 /// A request for a WebSocket or an event stream, ready to be relayed.
@@ -78,34 +84,35 @@ pub struct Relays {
 
 /// What every relay needs.
 pub(crate) struct Shared {
-    pub(crate) snapshot: SnapshotSource,
+    pub(crate) snapshots: Snapshots,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) registry: Registry,
     pub(crate) dialler: Dialler,
-    pulse: PulseSettings,
+    now: registry::Now,
+    pub(crate) pulse: PulseSettings,
     /// How the clusters' connections are treated, by the settings that say so; as many as the
     /// configuration has clusters, and those of the last reload.
-    settings: Mutex<Vec<(Arc<holdfast_core::cluster::ClusterSettings>, Arc<Settings>)>>,
+    settings: Mutex<Vec<(Arc<ClusterSettings>, Arc<Settings>)>>,
 }
 
-/// Where the present snapshot comes from.
-pub type SnapshotSource = Arc<dyn Fn() -> Arc<Snapshot> + Send + Sync>;
-
 impl Relays {
-    /// Relays that decide by these snapshots and tell `observer` what became of connections.
+    /// Relays that decide by these snapshots and tell `observer` what becomes of connections.
+    /// `now` is the core's time, on tokio's clock.
     pub fn new(
-        snapshot: SnapshotSource,
+        snapshots: Snapshots,
         observer: Arc<dyn Observer>,
-        registry: Registry,
         dialler: Dialler,
         pulse: PulseSettings,
+        now: registry::Now,
     ) -> Self {
         let settings = Mutex::default();
+        let registry = Registry::new(now.clone());
         let shared = Shared {
-            snapshot,
+            snapshots,
             observer,
             registry,
             dialler,
+            now,
             pulse,
             settings,
         };
@@ -140,6 +147,10 @@ impl Relays {
 }
 
 impl Shared {
+    pub(crate) fn now(&self) -> Instant {
+        (self.now)()
+    }
+
     /// What the state machine is told of a new connection.
     pub(crate) fn opening(&self, forward: &Forward, last_event_id: Option<EventId>) -> Opening {
         Opening {
@@ -154,7 +165,7 @@ impl Shared {
         }
     }
 
-    fn settings(&self, of: &Arc<holdfast_core::cluster::ClusterSettings>) -> Arc<Settings> {
+    fn settings(&self, of: &Arc<ClusterSettings>) -> Arc<Settings> {
         let mut known = self.settings.lock();
         if let Some((_, settings)) = known.iter().find(|(key, _)| Arc::ptr_eq(key, of)) {
             return settings.clone();

@@ -166,6 +166,18 @@ impl EventStream {
         }
     }
 
+    /// The client waits for the head of its answer, which leaves with the first bytes behind it.
+    pub fn greet(&mut self) {
+        if !self.passing && self.out.is_empty() {
+            self.out.push(HEARTBEAT);
+        }
+    }
+
+    /// The client took nothing for as long as the shell waits for one write.
+    pub fn handle_downstream_stalled(&mut self) {
+        self.end(Ending::ClientSlow);
+    }
+
     /// The client is gone.
     pub fn handle_downstream_end(&mut self) {
         self.end(Ending::ClientGone);

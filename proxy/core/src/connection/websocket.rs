@@ -145,6 +145,11 @@ impl WebSocket {
         command
     }
 
+    /// Whether [`poll_command`](Self::poll_command) has something.
+    pub fn has_command(&self) -> bool {
+        !self.commands.is_empty()
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, if nothing happens first.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let stage = match &self.stage {
