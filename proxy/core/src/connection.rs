@@ -31,6 +31,8 @@ mod pulse;
 mod queue;
 mod replay;
 mod search;
+#[cfg(test)]
+mod stage;
 mod websocket;
 
 use std::sync::Arc;

@@ -111,7 +111,11 @@ impl Frames {
             match self.bound {
                 Some(bound) if !self.passing => {
                     if ends && whole && self.held.is_empty() {
-                        return Ok(Some(Part::Message(bytes)));
+                        return Ok(Some(if bytes.len() <= bound {
+                            Part::Message(bytes)
+                        } else {
+                            Part::Passing { bytes, ends }
+                        }));
                     }
                     self.held.append(&mut self.begun);
                     self.held.extend_from_slice(bytes);

@@ -124,7 +124,7 @@ impl Replay {
     /// Lets nothing more out than the message under way. `false` while that one has not been
     /// received to its end: ask again later.
     pub(super) fn hold(&mut self) -> bool {
-        let begun = self.sent > self.sent_whole;
+        let begun = self.sent > self.sent_whole || (self.torn && self.pieces_sent == 0);
         let gate = match self.pieces.get(self.pieces_sent) {
             Some(Piece {
                 kind: Kind::Large { open: true },

@@ -1,1 +1,728 @@
+//! Plays with one WebSocket.
 
+use std::time::Duration;
+
+use holdfast_wire::websocket::{CloseCode, Control, ControlFrame, Opcode, Scanner, encode_data};
+
+use super::super::stage::{World, id, masked, note, plain, terms};
+use super::super::{Answer, Cause, Command, Ending, Lost, Moved, Order, Placed, Terms, WebSocket};
+use crate::cluster::Contract;
+
+/// A connection, its world, and what its two ends have seen.
+struct Play {
+    world: World,
+    socket: WebSocket,
+    client: Vec<u8>,
+    endpoint: Vec<u8>,
+    moves: Vec<Moved>,
+    ended: Option<Ending>,
+    accepted: bool,
+    declined: bool,
+}
+
+impl Play {
+    fn opening(contract: Contract, at: &str) -> Self {
+        let world = World::new(contract);
+        let socket = WebSocket::open(world.opening(at), world.now);
+        Self {
+            world,
+            socket,
+            client: Vec::new(),
+            endpoint: Vec::new(),
+            moves: Vec::new(),
+            ended: None,
+            accepted: false,
+            declined: false,
+        }
+    }
+
+    /// Connected to `a`, which keeps the contract.
+    fn attached() -> Self {
+        let mut play = Self::opening(Contract::Auto, "a");
+        play.dialled("a");
+        play.answer(Answer::Taken(terms(0)));
+        assert!(play.accepted);
+        play
+    }
+
+    /// Connected to `a`, which is opaque.
+    fn opaque() -> Self {
+        let mut play = Self::opening(Contract::Off, "a");
+        play.dialled("a");
+        play.answer(Answer::Taken(Terms::default()));
+        play
+    }
+
+    /// Moves bytes and notes commands until nothing happens, short of a dial.
+    fn settle(&mut self) -> bool {
+        loop {
+            let now = self.world.now;
+            match self.socket.poll_command() {
+                Some(Command::Dial) => return true,
+                Some(Command::HangUp) => continue,
+                Some(Command::Accept) => self.accepted = true,
+                Some(Command::Decline) => self.declined = true,
+                Some(Command::Report(moved)) => self.moves.push(moved),
+                Some(Command::End(ending)) => self.ended = Some(ending),
+                None => {
+                    let (down, up) = (
+                        self.socket.to_downstream().to_vec(),
+                        self.socket.to_upstream().to_vec(),
+                    );
+                    if down.is_empty() && up.is_empty() {
+                        return false;
+                    }
+                    self.client.extend_from_slice(&down);
+                    self.endpoint.extend_from_slice(&up);
+                    self.socket.downstream_written(down.len(), now);
+                    self.socket.upstream_written(up.len(), now);
+                }
+            }
+        }
+    }
+
+    fn wants_dial(&self) -> bool {
+        self.socket.commands.contains(&Command::Dial)
+    }
+
+    /// The next dial, which has to come by itself.
+    fn dial(&mut self) -> Option<Placed> {
+        assert!(self.settle(), "a dial is wanted");
+        self.endpoint.clear();
+        self.socket.place(&self.world.snapshot, self.world.now)
+    }
+
+    fn dialled(&mut self, name: &str) -> Placed {
+        let placed = self.dial().expect("somebody is dialled");
+        assert_eq!(placed.endpoint.id, id(name));
+        placed
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        self.socket.handle_answer(answer, self.world.now);
+        if !self.wants_dial() {
+            self.settle();
+        }
+    }
+
+    fn says(&mut self, bytes: &[u8]) {
+        self.socket.handle_downstream(bytes, self.world.now);
+        self.settle();
+    }
+
+    fn hears(&mut self, bytes: &[u8]) {
+        self.socket.handle_upstream(bytes, self.world.now);
+        if !self.wants_dial() {
+            self.settle();
+        }
+    }
+
+    fn crash(&mut self) {
+        self.socket.handle_upstream_end(self.world.now);
+    }
+
+    fn order(&mut self, order: Order) {
+        self.socket.handle_order(order, self.world.now);
+        if !self.wants_dial() {
+            self.settle();
+        }
+    }
+
+    fn pass(&mut self, span: Duration) {
+        let now = self.world.pass(span);
+        self.socket.handle_timeout(now);
+        if !self.wants_dial() {
+            self.settle();
+        }
+    }
+}
+
+/// What a stream of frames says, in words.
+fn told(bytes: &[u8]) -> Vec<String> {
+    let mut scanner = Scanner::new();
+    let mut said = Vec::new();
+    let mut text = Vec::new();
+    let mut rest = bytes.to_vec();
+    while let Some(piece) = scanner.scan(&rest).expect("frames") {
+        let mut payload = rest[piece.payload()].to_vec();
+        if let Some(key) = piece.head.and_then(|head| head.mask) {
+            holdfast_wire::websocket::mask(&mut payload, key, piece.offset);
+        }
+        if !piece.is_control() {
+            text.extend_from_slice(&payload);
+        }
+        if piece.ends_message() {
+            said.push(String::from_utf8_lossy(&std::mem::take(&mut text)).into_owned());
+        }
+        if piece.last {
+            match scanner.control() {
+                Some(Control::Close(close)) => {
+                    let code = close.code().map_or(1005, |code| code.0);
+                    said.push(format!("close {code}"));
+                }
+                Some(Control::Ping(_)) => said.push("ping".into()),
+                Some(Control::Pong(payload)) => {
+                    said.push(format!("pong {}", String::from_utf8_lossy(payload)));
+                }
+                None => {}
+            }
+        }
+        rest.drain(..piece.len);
+    }
+    said
+}
+
+fn close(code: u16, key: Option<[u8; 4]>) -> Vec<u8> {
+    ControlFrame::close(CloseCode(code), "", key)
+        .as_ref()
+        .to_vec()
+}
+
+const MASK: Option<[u8; 4]> = Some([9, 8, 7, 6]);
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn messages_and_control_frames_pass_both_ways_without_the_notes_of_the_contract() {
+    let mut play = Play::attached();
+    play.says(
+        &[
+            masked("one"),
+            ControlFrame::ping(b"p", MASK)
+                .expect("short")
+                .as_ref()
+                .to_vec(),
+        ]
+        .concat(),
+    );
+    play.hears(
+        &[
+            note("hf1:accepted=1"),
+            note("hf1:id=e.1"),
+            plain("uno"),
+            note("free"),
+        ]
+        .concat(),
+    );
+    assert_eq!(told(&play.endpoint), ["one", "ping"]);
+    assert_eq!(told(&play.client), ["uno", "pong free"]);
+}
+
+#[test]
+fn a_client_cannot_speak_of_the_contract() {
+    let mut play = Play::attached();
+    let forged = ControlFrame::pong(b"hf1:accepted=9", MASK).expect("short");
+    play.says(&[forged.as_ref(), &masked("one")].concat());
+    assert_eq!(told(&play.endpoint), ["one"]);
+}
+
+#[test]
+fn from_an_opaque_endpoint_every_pong_passes() {
+    let mut play = Play::opaque();
+    play.hears(&note("hf1:id=e.1"));
+    assert_eq!(told(&play.client), ["pong hf1:id=e.1"]);
+}
+
+#[test]
+fn a_planned_move_waits_for_acceptance_swallows_the_close_and_replays_nothing() {
+    let mut play = Play::attached();
+    play.says(&masked("one"));
+    play.world.drain("a");
+    play.order(Order::Move(Cause::Drain));
+    assert_eq!(
+        told(&play.endpoint),
+        ["one"],
+        "not asked to let go before it has accepted"
+    );
+    play.says(&masked("two"));
+    play.hears(&[note("hf1:id=e.1"), plain("uno"), note("hf1:accepted=1")].concat());
+    assert_eq!(
+        told(&play.endpoint),
+        ["one", "close 1012"],
+        "what came meanwhile is held"
+    );
+    play.hears(&[note("hf1:id=e.2"), plain("due"), close(1000, None)].concat());
+    let placed = play.dial().expect("somebody");
+    assert_ne!(placed.endpoint.id, id("a"));
+    assert_eq!(placed.attempt, 2);
+    assert_eq!(placed.moved_from, [id("a")]);
+    assert_eq!(
+        placed.last_event_id.map(|id| id.to_string()).as_deref(),
+        Some("e.2")
+    );
+    assert_eq!(placed.generation.as_deref(), Some("1"));
+    play.answer(Answer::Taken(terms(1)));
+    assert_eq!(told(&play.endpoint), ["two"]);
+    assert_eq!(told(&play.client), ["uno", "due"], "and no Close");
+    assert_eq!(play.moves.len(), 1);
+    assert_eq!(play.moves[0].cause, Cause::Drain);
+}
+
+#[test]
+fn an_endpoint_that_never_accepts_is_left_after_the_close_timeout_and_replayed_over() {
+    let mut play = Play::attached();
+    play.says(&masked("one"));
+    play.world.drain("a");
+    play.order(Order::Move(Cause::Drain));
+    play.pass(2 * SECOND);
+    assert_eq!(told(&play.endpoint), ["one", "close 1012"]);
+    play.pass(2 * SECOND);
+    play.dial().expect("somebody");
+    play.answer(Answer::Taken(terms(0)));
+    assert_eq!(told(&play.endpoint), ["one"]);
+}
+
+#[test]
+fn after_a_crash_what_was_not_accepted_is_said_again_and_half_a_message_is_dropped() {
+    let mut play = Play::attached();
+    play.says(&[masked("one"), masked("two"), masked("three")].concat());
+    let half = plain("half");
+    play.hears(&[note("hf1:accepted=1"), note("hf1:id=e.1"), plain("uno")].concat());
+    play.hears(&half[..3]);
+    play.world.down("a");
+    play.crash();
+    let placed = play.dial().expect("somebody");
+    assert_eq!(placed.moved_from, [id("a")]);
+    play.answer(Answer::Taken(terms(2)));
+    assert_eq!(
+        told(&play.endpoint),
+        ["three"],
+        "the dead one had accepted two"
+    );
+    play.hears(&plain("whole"));
+    assert_eq!(told(&play.client), ["uno", "whole"]);
+}
+
+#[test]
+fn an_endpoint_that_is_still_admitted_is_dialled_again_first_and_once() {
+    let mut play = Play::attached();
+    play.crash();
+    let again = play.dialled("a");
+    assert_eq!(again.moved_from, []);
+    play.answer(Answer::Failed);
+    let elsewhere = play.dial().expect("somebody");
+    assert_ne!(elsewhere.endpoint.id, id("a"));
+    assert_eq!(
+        elsewhere.moved_from,
+        [id("a")],
+        "a failed dial makes it not admitted"
+    );
+    assert_eq!(elsewhere.attempt, 3);
+}
+
+#[test]
+fn an_owner_is_followed_even_if_it_drains_and_the_connection_then_stays_for_a_while() {
+    let mut play = Play::attached();
+    play.world.drain("c");
+    play.world.down("a");
+    play.crash();
+    play.dialled("b");
+    let owner = Some(id("c"));
+    play.answer(Answer::Elsewhere {
+        owner,
+        contract: true,
+    });
+    play.dialled("c");
+    play.answer(Answer::Taken(terms(0)));
+    play.order(Order::Move(Cause::Drain));
+    assert_eq!(told(&play.endpoint), [""; 0], "held");
+    play.pass(9 * SECOND);
+    assert_eq!(told(&play.endpoint), [""; 0]);
+    play.pass(SECOND);
+    assert_eq!(told(&play.endpoint), ["close 1012"]);
+}
+
+#[test]
+fn an_owner_that_is_unknown_is_named_as_not_admitted() {
+    let mut play = Play::attached();
+    play.crash();
+    play.dialled("a");
+    play.answer(Answer::Elsewhere {
+        owner: Some(id("gone")),
+        contract: true,
+    });
+    let placed = play.dial().expect("somebody");
+    assert!(placed.moved_from.contains(&id("gone")));
+}
+
+#[test]
+fn three_hops_are_followed_and_a_circle_ends_at_the_deadline() {
+    let mut play = Play::attached();
+    play.crash();
+    let mut hops = 0;
+    loop {
+        while play.settle() {
+            let Some(placed) = play.socket.place(&play.world.snapshot, play.world.now) else {
+                continue;
+            };
+            hops += 1;
+            let owner = if placed.endpoint.id == id("a") {
+                "b"
+            } else {
+                "a"
+            };
+            play.answer(Answer::Elsewhere {
+                owner: Some(id(owner)),
+                contract: true,
+            });
+        }
+        if play.ended.is_some() || told(&play.client).contains(&"close 1012".to_string()) {
+            break;
+        }
+        let due = play.socket.poll_timeout().expect("every wait ends");
+        play.world.now = play.world.now.max(due);
+        play.socket.handle_timeout(play.world.now);
+    }
+    assert!(hops > 3 && hops < 200, "{hops}");
+    assert!(play.world.now.since_start() <= 10 * SECOND);
+    play.says(&close(1012, MASK));
+    assert_eq!(play.ended, Some(Ending::Lost(Lost::Deadline)));
+}
+
+#[test]
+fn a_conflict_is_answered_with_a_higher_attempt_once() {
+    let mut play = Play::attached();
+    play.crash();
+    play.dialled("a");
+    play.answer(Answer::Conflict { seen: 7 });
+    assert_eq!(play.dialled("a").attempt, 8);
+    play.answer(Answer::Conflict { seen: 9 });
+    assert_eq!(told(&play.client), ["close 1012"]);
+    play.says(&close(1012, MASK));
+    assert_eq!(play.ended, Some(Ending::Lost(Lost::Conflict)));
+}
+
+#[test]
+fn a_store_that_forgot_accepted_messages_loses_the_connection_and_replays_nothing() {
+    let mut play = Play::attached();
+    play.says(&[masked("one"), masked("two")].concat());
+    play.hears(&note("hf1:accepted=2"));
+    play.crash();
+    play.dialled("a");
+    play.answer(Answer::Taken(terms(1)));
+    assert_eq!(told(&play.client), ["close 1012"]);
+    assert_eq!(told(&play.endpoint), [""; 0]);
+    play.says(&close(1012, MASK));
+    assert_eq!(play.ended, Some(Ending::Lost(Lost::Rewound)));
+}
+
+#[test]
+fn accepting_more_than_was_sent_breaks_the_contract() {
+    for on_the_leg in [true, false] {
+        let mut play = Play::attached();
+        play.says(&masked("one"));
+        if on_the_leg {
+            play.hears(&note("hf1:accepted=2"));
+        } else {
+            play.crash();
+            play.dialled("a");
+            play.answer(Answer::Taken(terms(2)));
+        }
+        play.says(&close(1012, MASK));
+        assert_eq!(play.ended, Some(Ending::Lost(Lost::Contract)));
+    }
+}
+
+#[test]
+fn endpoints_without_the_contract_are_left_and_if_nobody_has_it_all_is_lost() {
+    let mut play = Play::attached();
+    play.crash();
+    let mut asked = Vec::new();
+    while play.settle() {
+        if let Some(placed) = play.socket.place(&play.world.snapshot, play.world.now) {
+            asked.push(placed.endpoint.id.clone());
+            play.answer(Answer::Taken(Terms::default()));
+        }
+    }
+    asked.sort();
+    assert_eq!(asked, [id("a"), id("b"), id("c")]);
+    play.says(&close(1012, MASK));
+    assert_eq!(play.ended, Some(Ending::Lost(Lost::Contract)));
+}
+
+#[test]
+fn final_answers_reach_the_client_as_close_codes() {
+    for (status, code) in [(401, 4001), (403, 4003), (404, 4004), (410, 4010)] {
+        let mut play = Play::attached();
+        play.crash();
+        play.dialled("a");
+        play.answer(Answer::Refused(status));
+        assert_eq!(told(&play.client), [format!("close {code}")]);
+        play.says(&close(code, MASK));
+        assert_eq!(play.ended, Some(Ending::Refused(status)));
+    }
+}
+
+#[test]
+fn the_endpoints_wish_moves_and_any_other_close_is_the_applications_word() {
+    for code in [1012, 1001] {
+        let mut play = Play::attached();
+        play.hears(&close(code, None));
+        let placed = play.dial().expect("somebody");
+        assert_ne!(placed.endpoint.id, id("a"));
+        assert_eq!(placed.moved_from, [], "it is still admitted");
+        assert_eq!(told(&play.client), [""; 0]);
+    }
+    let mut play = Play::attached();
+    play.hears(&close(4321, None));
+    assert_eq!(told(&play.client), ["close 4321"]);
+    play.says(&close(4321, MASK));
+    assert_eq!(told(&play.endpoint), ["close 4321"]);
+    assert_eq!(play.ended, Some(Ending::EndpointClosed(CloseCode(4321))));
+}
+
+#[test]
+fn a_clients_close_wins_over_a_planned_move() {
+    let mut play = Play::attached();
+    play.says(&masked("one"));
+    play.order(Order::Move(Cause::Admin));
+    play.says(&[masked("two"), close(1000, MASK)].concat());
+    assert_eq!(told(&play.endpoint), ["one", "two", "close 1000"]);
+    play.hears(&[plain("due"), close(1000, None)].concat());
+    assert_eq!(told(&play.client), ["due", "close 1000"]);
+    assert_eq!(play.ended, Some(Ending::ClientClosed(CloseCode(1000))));
+}
+
+#[test]
+fn a_clients_close_without_an_endpoint_is_answered_at_once_if_nothing_is_owed() {
+    let mut play = Play::attached();
+    play.crash();
+    play.socket
+        .handle_downstream(&close(1000, MASK), play.world.now);
+    while play.socket.poll_command().is_some() {}
+    assert_eq!(told(play.socket.to_downstream()), ["close 1000"]);
+}
+
+#[test]
+fn a_clients_last_words_are_delivered_before_its_close() {
+    let mut play = Play::attached();
+    play.says(&masked("last"));
+    play.world.down("a");
+    play.crash();
+    play.socket
+        .handle_downstream(&close(1000, MASK), play.world.now);
+    play.dial().expect("somebody");
+    play.answer(Answer::Taken(terms(0)));
+    assert_eq!(told(&play.endpoint), ["last", "close 1000"]);
+    play.hears(&[note("hf1:accepted=1"), close(1000, None)].concat());
+    assert_eq!(play.ended, Some(Ending::ClientClosed(CloseCode(1000))));
+}
+
+#[test]
+fn a_large_message_cut_on_its_way_to_the_client_ends_the_connection() {
+    let mut play = Play::attached();
+    let large = plain(&"x".repeat(200_000));
+    play.hears(&large[..100_000]);
+    assert!(play.client.len() > 60_000, "it streams through");
+    play.crash();
+    play.settle();
+    assert_eq!(
+        play.ended,
+        Some(Ending::Lost(Lost::Torn)),
+        "no Close fits inside a frame"
+    );
+}
+
+#[test]
+fn a_large_message_cut_between_its_fragments_is_followed_by_a_close() {
+    let mut play = Play::attached();
+    let mut fragment = Vec::new();
+    encode_data(&mut fragment, Opcode::Text, false, &[b'x'; 70_000], None);
+    play.hears(&fragment);
+    play.crash();
+    play.settle();
+    assert!(play.client.ends_with(&{
+        let text = Ending::Lost(Lost::Torn).as_str();
+        ControlFrame::close(CloseCode::RESTART, text, None)
+            .as_ref()
+            .to_vec()
+    }));
+}
+
+#[test]
+fn a_large_message_of_the_client_is_not_cut_by_a_planned_move() {
+    let mut play = Play::attached();
+    let large = masked(&"x".repeat(300_000));
+    play.says(&large[..100_000]);
+    play.order(Order::Move(Cause::Admin));
+    play.says(&large[100_000..]);
+    assert!(play.endpoint == large, "the whole message and nothing else");
+    play.hears(&note("hf1:accepted=1"));
+    assert_eq!(told(&play.endpoint)[1..], ["close 1012"]);
+}
+
+#[test]
+fn a_large_message_of_the_client_that_nobody_accepted_cannot_be_said_again() {
+    let mut play = Play::attached();
+    play.says(&masked(&"x".repeat(300_000)));
+    play.crash();
+    play.dialled("a");
+    play.answer(Answer::Taken(terms(0)));
+    play.says(&close(1012, MASK));
+    assert_eq!(play.ended, Some(Ending::Lost(Lost::Torn)));
+}
+
+#[test]
+fn a_large_message_of_the_client_that_was_accepted_needs_no_repair() {
+    let mut play = Play::attached();
+    play.says(&[masked(&"x".repeat(300_000)), masked("next")].concat());
+    play.crash();
+    play.dialled("a");
+    play.answer(Answer::Taken(terms(1)));
+    assert_eq!(told(&play.endpoint), ["next"]);
+}
+
+#[test]
+fn at_the_bound_the_client_is_not_read_and_not_timed_out() {
+    let mut play = Play::attached();
+    let message = masked(&"x".repeat(60_000));
+    let mut sent = 0;
+    while play.socket.wants_downstream() {
+        play.says(&message);
+        sent += 1;
+    }
+    assert_eq!(sent, 5, "a quarter of a megabyte");
+    for _ in 0..120 {
+        play.pass(SECOND);
+    }
+    assert_eq!(play.ended, None);
+    play.hears(&note("hf1:accepted=1"));
+    assert!(play.socket.wants_downstream());
+}
+
+#[test]
+fn nobody_takes_it_before_the_deadline() {
+    let mut play = Play::attached();
+    for name in ["a", "b", "c"] {
+        play.world.down(name);
+    }
+    play.crash();
+    assert!(play.dial().is_none());
+    let start = play.world.now;
+    while told(&play.client).is_empty() {
+        let due = play.socket.poll_timeout().expect("every wait ends");
+        play.world.now = play.world.now.max(due);
+        play.socket.handle_timeout(play.world.now);
+        while play.settle() {
+            assert!(
+                play.socket
+                    .place(&play.world.snapshot, play.world.now)
+                    .is_none()
+            );
+        }
+    }
+    assert_eq!(play.world.now.since(start), 10 * SECOND);
+    assert_eq!(told(&play.client), ["close 1012"]);
+}
+
+#[test]
+fn with_nowhere_else_to_go_it_comes_back() {
+    let mut play = Play::attached();
+    play.world.down("b");
+    play.world.down("c");
+    play.world.drain("a");
+    play.order(Order::Move(Cause::Drain));
+    play.hears(&close(1000, None));
+    assert_eq!(
+        play.dialled("a").moved_from,
+        [],
+        "not named when going back to it"
+    );
+    play.answer(Answer::Taken(terms(0)));
+    assert_eq!(play.moves[0].from, play.moves[0].to);
+}
+
+#[test]
+fn an_opaque_connection_is_told_to_leave_at_the_end_of_a_message() {
+    let mut play = Play::opaque();
+    let message = plain("half and half");
+    play.hears(&message[..6]);
+    play.order(Order::Move(Cause::Drain));
+    assert_eq!(
+        play.client.len(),
+        6,
+        "nothing is held back, nothing is put inside a frame"
+    );
+    play.hears(&message[6..]);
+    assert_eq!(told(&play.client), ["half and half", "close 1012"]);
+    play.says(&close(1012, MASK));
+    assert_eq!(
+        told(&play.endpoint),
+        ["close 1012"],
+        "its endpoint learns it from the client"
+    );
+    assert_eq!(play.ended, Some(Ending::Drained));
+}
+
+#[test]
+fn an_opaque_endpoint_that_dies_takes_the_connection_with_it() {
+    let mut play = Play::opaque();
+    play.hears(&plain("last"));
+    play.crash();
+    play.settle();
+    assert_eq!(told(&play.client), ["last"]);
+    assert_eq!(play.ended, Some(Ending::EndpointGone));
+}
+
+#[test]
+fn a_first_dial_that_fails_goes_elsewhere_and_names_the_failed_one() {
+    let mut play = Play::opening(Contract::Auto, "a");
+    play.dialled("a");
+    play.answer(Answer::Failed);
+    let second = play.dial().expect("somebody");
+    assert_eq!(second.moved_from, [id("a")]);
+    play.answer(Answer::Failed);
+    play.dial().expect("the last one");
+    play.answer(Answer::Failed);
+    assert!(play.dial().is_none());
+    play.settle();
+    assert!(play.declined && !play.accepted);
+}
+
+#[test]
+fn a_first_answer_that_is_final_is_passed_on() {
+    for answer in [
+        Answer::Refused(403),
+        Answer::Unsuitable,
+        Answer::Elsewhere {
+            owner: None,
+            contract: false,
+        },
+    ] {
+        let mut play = Play::opening(Contract::Auto, "a");
+        play.dialled("a");
+        play.answer(answer);
+        assert!(play.declined);
+    }
+}
+
+#[test]
+fn a_silent_client_is_pinged_for_as_long_as_it_answers() {
+    let mut play = Play::attached();
+    for _ in 0..12 {
+        play.client.clear();
+        play.pass(25 * SECOND);
+        assert_eq!(told(&play.client), ["ping"]);
+        play.says(ControlFrame::pong(b"hf1:", MASK).expect("short").as_ref());
+    }
+    assert_eq!(
+        told(&play.endpoint),
+        [""; 0],
+        "its Pongs are the edge's business"
+    );
+    play.pass(25 * SECOND);
+    play.pass(25 * SECOND);
+    assert_eq!(play.ended, Some(Ending::ClientSilent));
+}
+
+#[test]
+fn a_proxy_that_leaves_waits_for_acceptance_before_it_says_so() {
+    let mut play = Play::attached();
+    play.says(&masked("one"));
+    play.order(Order::Close);
+    play.says(&masked("two"));
+    assert_eq!(told(&play.client), [""; 0]);
+    play.hears(&[plain("uno"), note("hf1:accepted=1")].concat());
+    assert_eq!(told(&play.client), ["uno", "close 1012"]);
+    play.says(&close(1012, MASK));
+    assert_eq!(play.ended, Some(Ending::Drained));
+}
