@@ -24,6 +24,10 @@ impl Arguments {
             Command::Tied(options) => failed(&process::tied(&options)),
             Command::Lab(options) => block_on(|stop| lab::run(options, stop)),
             Command::Run(options) => block_on(|stop| profile::run(options, stop)),
+            Command::Report(options) => match profile::print_reports(&options) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error),
+            },
             Command::StickyApp(options) => block_on(|stop| sticky::run(options, stop)),
             Command::Bench(options) => block_on(|stop| bench::run(options, stop)),
             Command::BenchOrigin(options) => block_on(|stop| bench::origin::run(options, stop)),
@@ -37,6 +41,8 @@ enum Command {
     Lab(lab::Options),
     /// Load a lab with live sessions, disturb it, and check every message
     Run(profile::Options),
+    /// Print the reports of earlier runs
+    Report(profile::ReportOptions),
     /// Serve the opaque application that keeps its clients' state in memory
     StickyApp(sticky::Options),
     /// Measure the proxy's CPU time and memory beside nginx and HAProxy

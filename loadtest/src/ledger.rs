@@ -65,12 +65,16 @@ pub struct Account {
     /// Commands by number: how many answers each got.
     commands: BTreeMap<u64, u32>,
     strange_answers: u64,
+    /// Who answered first, and how many answers came, and how many of them from somebody else.
+    home: Option<String>,
+    answers: u64,
+    wandered: u64,
     overflow: bool,
     ended: Option<String>,
 }
 
 /// What is wrong with an account; all zero is well.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Findings {
     pub received: u64,
     pub commands: u64,
@@ -82,6 +86,10 @@ pub struct Findings {
     pub resets: u64,
     pub unanswered: u64,
     pub answered_twice: u64,
+    /// Plain requests that were answered.
+    pub requests: u64,
+    /// Answers from another endpoint than the first one.
+    pub wandered: u64,
     /// Ended before the client wanted it.
     pub disconnected: u64,
 }
@@ -108,6 +116,13 @@ impl Account {
             Some(answers) => *answers += 1,
             None => self.strange_answers += 1,
         }
+    }
+
+    /// An answer named the endpoint it came from.
+    pub fn answered_by(&mut self, endpoint: &str) {
+        self.answers += 1;
+        let home = self.home.get_or_insert_with(|| endpoint.to_owned());
+        self.wandered += u64::from(home != endpoint);
     }
 
     /// Whether every command has its answer.
@@ -153,6 +168,8 @@ impl Account {
                 .filter(|&&answers| answers > 1)
                 .count() as u64
                 + self.strange_answers,
+            requests: self.answers,
+            wandered: self.wandered,
             disconnected: u64::from(self.ended.is_some()),
             // A book that was not kept to its end proves nothing.
             lost: u64::from(self.overflow),
@@ -187,6 +204,7 @@ impl Findings {
         Self {
             received: 0,
             commands: 0,
+            requests: 0,
             ..*self
         } == Self::default()
     }
@@ -203,6 +221,8 @@ impl Findings {
             resets: self.resets + other.resets,
             unanswered: self.unanswered + other.unanswered,
             answered_twice: self.answered_twice + other.answered_twice,
+            requests: self.requests + other.requests,
+            wandered: self.wandered + other.wandered,
             disconnected: self.disconnected + other.disconnected,
         }
     }
@@ -327,6 +347,17 @@ mod tests {
         let damaged = whole.with_one_missing().expect("has a middle");
         assert_eq!(damaged.judge().lost, 1);
         assert!(account(&[(11, 10)]).with_one_missing().is_none());
+    }
+
+    #[test]
+    fn answers_of_another_endpoint_than_the_first_are_counted() {
+        let mut account = Account::default();
+        for endpoint in ["a", "a", "b", "a"] {
+            account.answered_by(endpoint);
+        }
+        let findings = account.judge();
+        assert_eq!((findings.requests, findings.wandered), (4, 1));
+        assert!(!findings.clean());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod disturb;
 mod events;
 mod report;
+mod requests;
 mod trader;
 mod websocket;
 
@@ -44,6 +45,9 @@ pub struct Options {
     /// Orders a second of each session; 0 for none
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=100))]
     orders: u32,
+    /// Plain requests a second of each session, in the profile `affinity`
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    requests: u32,
     /// Undisturbed time before and after, in seconds; all of the time of a quiet profile
     #[arg(long)]
     seconds: Option<u64>,
@@ -56,7 +60,9 @@ pub struct Options {
 }
 
 /// The named tests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
     /// Nothing happens: everybody stays where they are
@@ -78,8 +84,8 @@ pub enum Error {
     NoLab { path: PathBuf, source: io::Error },
     #[error("{path}")]
     Path { path: PathBuf, source: io::Error },
-    #[error("lab.json")]
-    Record(#[from] serde_json::Error),
+    #[error("JSON of a lab or of a report")]
+    Json(#[from] serde_json::Error),
     #[error("opening a session")]
     Trader(#[from] TraderError),
     #[error("disturbing the lab")]
@@ -114,6 +120,33 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Error>
     }
 }
 
+/// Flags of `holdfast-loadtest report`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ReportOptions {
+    /// Where `run` wrote its reports
+    #[arg(long, default_value = "target/run")]
+    dir: PathBuf,
+}
+
+/// Prints the reports of earlier runs, oldest first of each profile.
+pub fn print_reports(options: &ReportOptions) -> Result<(), Error> {
+    let at = |source| Error::Path {
+        path: options.dir.clone(),
+        source,
+    };
+    let found: io::Result<Vec<_>> = fs::read_dir(&options.dir).map_err(at)?.collect();
+    let mut paths: Vec<PathBuf> = found.map_err(at)?.iter().map(fs::DirEntry::path).collect();
+    paths.sort();
+    for path in paths
+        .iter()
+        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
+    {
+        let report: Report = serde_json::from_slice(&fs::read(path).map_err(at)?)?;
+        terminal::say(format_args!("{}\n{report}\n", path.display()));
+    }
+    Ok(())
+}
+
 async fn load(options: &Options) -> Result<Report, Error> {
     let lab = LabFile::new(&options.lab);
     let edge = lab.read()?.proxy.address;
@@ -127,15 +160,22 @@ async fn load(options: &Options) -> Result<Report, Error> {
     let mut clients = JoinSet::new();
     let mut accounts: Vec<Shared> = Vec::new();
     for trader in traders {
-        let (told, heard) = (Shared::default(), Shared::default());
-        accounts.extend([told.clone(), heard.clone()]);
         let seat = Seat {
             edge,
             start,
             done: done.clone(),
             orders: options.orders_of_profile(),
+            requests: options.requests,
+            // Elsewhere it is right that sessions change their place.
+            answered_by: (options.profile == Profile::Affinity).then(Shared::default),
         };
         let trader = Rc::new(trader);
+        let (told, heard) = (Shared::default(), Shared::default());
+        accounts.extend([told.clone(), heard.clone()]);
+        if let Some(asked) = seat.answered_by.clone() {
+            accounts.push(asked.clone());
+            clients.spawn_local(requests::run(seat.clone(), trader.clone(), asked));
+        }
         clients.spawn_local(websocket::run(seat.clone(), trader.clone(), told));
         clients.spawn_local(events::run(seat, trader, heard));
     }
@@ -180,8 +220,11 @@ struct Seat {
     edge: SocketAddr,
     start: Instant,
     done: CancellationToken,
-    /// A second.
+    /// Both a second.
     orders: u32,
+    requests: u32,
+    /// Where all clients of a session write down who answered.
+    answered_by: Option<Shared>,
 }
 
 impl Options {

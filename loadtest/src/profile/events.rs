@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use super::trader::Trader;
-use super::{Seat, Shared};
+use super::{Seat, Shared, requests};
 use crate::ledger::{EntryId, Kind};
 
 /// Runs until the seat's `done`.
@@ -72,6 +72,7 @@ async fn open(seat: &Seat, trader: &Trader) -> Result<Incoming, String> {
     if answer.status() != StatusCode::OK {
         return Err(format!("the stream was answered {}", answer.status()));
     }
+    requests::note(seat, answer.headers());
     Ok(answer.into_body())
 }
 

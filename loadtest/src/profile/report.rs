@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Profile;
 use crate::ledger::{Account, Findings};
 
 /// What came out.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Report {
     profile: Profile,
     seconds: f64,
@@ -31,7 +31,7 @@ pub(super) struct Report {
     ends: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Percentiles {
     p50: f64,
     p99: f64,
@@ -114,6 +114,10 @@ impl fmt::Display for Report {
             "{} unanswered, {} answered twice",
             found.unanswered, found.answered_twice
         )?;
+        if self.profile == Profile::Affinity {
+            write!(f, "  requests          {} answered, ", found.requests)?;
+            writeln!(f, "{} by another endpoint than the first", found.wandered)?;
+        }
         write!(f, "  disconnects       {} ", found.disconnected)?;
         writeln!(
             f,

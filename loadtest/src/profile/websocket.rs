@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use super::trader::Trader;
-use super::{Seat, Shared};
+use super::{Seat, Shared, requests};
 use crate::clock::Instant;
 use crate::ledger::{EntryId, Kind};
 
@@ -61,7 +61,8 @@ impl<'a> Talk<'a> {
             upgraded.map_err(|error| error.to_string())
         };
         let dialled = tokio::time::timeout(DIAL_MAX, dial).await;
-        let (socket, _) = dialled.map_err(|_| String::from("no upgrade in time"))??;
+        let (socket, answer) = dialled.map_err(|_| String::from("no upgrade in time"))??;
+        requests::note(seat, answer.headers());
         Self {
             socket,
             seat,
