@@ -6,6 +6,11 @@
 //! - [`token::v1`]: judging tokens.
 //! - [`error`]: the codes, mapped once to HTTP and once to gRPC.
 
+#![allow(
+    clippy::allow_attributes_without_reason,
+    reason = "the generated code relaxes lints without saying why"
+)]
+
 pub mod error;
 
 /// Sessions and their handoff.
