@@ -1,0 +1,179 @@
+//! Wiring: the only file that knows every part.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use holdfast_proto::error::Code;
+use holdfast_session::id::Incarnation;
+use holdfast_session::view::{Session, SessionRequest};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic_health::server::HealthReporter;
+
+use crate::clock::{self, Instant};
+use crate::config::{self, Config};
+use crate::failure::Failure;
+use crate::http::Unlucky;
+use crate::identity::Trust;
+use crate::listener::Listener;
+use crate::metrics::Metrics;
+use crate::quota::Streams;
+use crate::sessions::{Me, Sessions};
+use crate::store::{Sqlite, Store};
+use crate::{drain, http, random, service};
+
+/// What every request can reach.
+pub struct Backend {
+    /// What this process may do.
+    pub config: Config,
+    /// The sessions it runs.
+    pub sessions: Sessions,
+    /// Whose word counts.
+    pub trust: Trust,
+    /// Open streams, counted.
+    pub streams: Streams,
+    /// Clients whose WebSockets never live long.
+    pub unlucky: Unlucky,
+    /// Every metric.
+    pub metrics: Metrics,
+    /// What `grpc.health.v1` answers.
+    pub reporter: HealthReporter,
+    /// Holds every connection and stream, so that leaving can wait for them.
+    pub tracker: TaskTracker,
+    /// The machine's name.
+    pub hostname: String,
+    /// When it began to serve.
+    pub started: Instant,
+}
+
+/// Why the process cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("listen {address}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The store cannot be opened.
+    #[error("store {0}")]
+    Store(String),
+    /// The endpoint's name is none.
+    #[error("endpoint: {0}")]
+    Endpoint(String),
+}
+
+/// A backend that listens, and does not answer yet.
+pub struct App {
+    backend: Arc<Backend>,
+    listener: Listener,
+    stop: CancellationToken,
+    address: SocketAddr,
+}
+
+impl App {
+    /// Opens the store and the listener.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let wrong = |source| StartError::Listen {
+            address: config.listen,
+            source,
+        };
+        let tcp = TcpListener::bind(config.listen).await.map_err(wrong)?;
+        let address = tcp.local_addr().map_err(wrong)?;
+        let config::Store::Sqlite(file) = &config.store;
+        let store = Sqlite::open(file).await;
+        let store: Arc<dyn Store> =
+            Arc::new(store.map_err(|error| StartError::Store(error.to_string()))?);
+        let me = Me {
+            endpoint: config
+                .endpoint
+                .parse()
+                .map_err(|error| StartError::Endpoint(format!("{}: {error}", config.endpoint)))?,
+            incarnation: Incarnation::new(random::bits128()),
+            address: config
+                .advertise
+                .clone()
+                .unwrap_or_else(|| address.to_string()),
+        };
+        let key = config.cluster_key.as_ref();
+        if key.is_none() {
+            tracing::warn!("no cluster_key is configured: every peer on this machine is believed");
+        }
+        let handoff = Arc::new(service::Handoffs::new(key));
+        let (reporter, health) = tonic_health::server::health_reporter();
+        let backend = Arc::new(Backend {
+            sessions: Sessions::new(me, store, handoff),
+            trust: Trust::new(key),
+            streams: Streams::new(&config.limits),
+            unlucky: Unlucky::default(),
+            metrics: Metrics::new(),
+            reporter,
+            tracker: TaskTracker::new(),
+            hostname: config::host_name(),
+            started: clock::now(),
+            config,
+        });
+        backend.set_draining(false).await;
+        let stop = CancellationToken::new();
+        let listener = Listener {
+            tcp,
+            router: http::router(Arc::clone(&backend), service::router(&backend, health)),
+            limits: backend.config.limits,
+            timeouts: backend.config.timeouts,
+            stop: stop.clone(),
+            tracker: backend.tracker.clone(),
+        };
+        Ok(Self {
+            backend,
+            listener,
+            stop,
+            address,
+        })
+    }
+
+    /// The address that was bound.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What requests reach.
+    pub fn backend(&self) -> &Arc<Backend> {
+        &self.backend
+    }
+
+    /// Serves until `leave` resolves, then lets every session go and returns.
+    pub async fn serve(self, leave: impl Future<Output = ()>) {
+        let Self {
+            backend,
+            listener,
+            stop,
+            ..
+        } = self;
+        let accepting = tokio::spawn(listener.run());
+        leave.await;
+        drain::leave(&backend, &stop).await;
+        // it was told to stop, and only accepts
+        let _ = accepting.await;
+    }
+}
+
+impl Backend {
+    /// Creates a session, if its user may have another.
+    pub async fn create_session(
+        &self,
+        subject: Option<&str>,
+        request: SessionRequest,
+    ) -> Result<Session, Failure> {
+        let most = self.config.limits.sessions_per_subject;
+        if subject.is_some() && self.sessions.list(subject).await?.len() >= most {
+            let detail = format!("you have {most} sessions, which is the most; end one first");
+            return Err(Failure::new(Code::QuotaExceeded, detail));
+        }
+        Ok(self.sessions.create(subject, request).await?)
+    }
+}

@@ -1,0 +1,245 @@
+//! The YAML shape, as people write it. The only place of the configuration that knows serde.
+//!
+//! Nothing here is believed: `check` turns it into `Config`, which is valid by construction.
+//! Every default stands here once, and the schema and `conf/backend.yaml` are tested against it.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::unit::{Size, Span};
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The name of this endpoint, which outlives its address: 1 to 253 letters, digits, dots, `-`
+    /// and `_`. Default: the environment's `HOLDFAST_ENDPOINT`, else the host's name.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// The one address for REST, WebSocket, event streams and gRPC.
+    #[serde(default = "listen")]
+    pub listen: String,
+    /// Where the other backends reach `listen`. Default: the address that was bound, which is
+    /// wrong for 0.0.0.0.
+    #[serde(default)]
+    pub advertise: Option<String>,
+    /// Where sessions live when no process holds them.
+    pub store: Store,
+    /// The secret by which proxies and other backends are known: 64 hex digits. Default: none,
+    /// and loopback peers alone are believed.
+    #[serde(default)]
+    pub cluster_key: Option<Secret>,
+    /// Gives tokens to whoever asks: for demonstrations. Default: off.
+    #[serde(default)]
+    pub demo_issuer: Option<DemoIssuer>,
+    /// What the token service judges by. Default: it judges nothing.
+    #[serde(default)]
+    pub tokens: Option<Tokens>,
+    /// How much anybody may ask for.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How long things may take.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// How connections are kept alive and judged.
+    #[serde(default)]
+    pub heartbeat: Heartbeat,
+    /// How the process leaves.
+    #[serde(default)]
+    pub shutdown: Shutdown,
+}
+
+/// Exactly one of the stores there are.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// One file, shared by the backends of one machine; needs no server.
+    pub sqlite: Sqlite,
+}
+
+/// A SQLite database.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sqlite {
+    /// Its file, relative to this configuration; made when it is not there.
+    pub file: PathBuf,
+}
+
+/// Where a secret is read from: exactly one of the two.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Secret {
+    /// A file, relative to this configuration.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+    /// A variable of the environment.
+    #[serde(default)]
+    pub env: Option<String>,
+}
+
+/// Gives tokens to whoever asks.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DemoIssuer {
+    /// The Ed25519 private key that signs, in PEM (PKCS #8).
+    pub key: Secret,
+    /// `kid` in the token's header. Default: none.
+    #[serde(default)]
+    pub key_id: Option<String>,
+    /// `iss` of the tokens.
+    pub issuer: String,
+    /// `aud` of the tokens.
+    pub audience: String,
+    /// How long a token is good: 1m to 30d.
+    #[serde(default = "token_ttl")]
+    pub ttl: Span,
+}
+
+/// What tokens are judged by.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tokens {
+    /// `iss` that is asked for.
+    pub issuer: String,
+    /// `aud` that is asked for.
+    pub audience: String,
+    /// How far clocks may differ; at most 5m.
+    #[serde(default = "leeway")]
+    pub leeway: Span,
+    /// The keys that may have signed. At least one.
+    pub keys: Vec<TokenKey>,
+}
+
+/// A key that may have signed a token.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenKey {
+    /// `kid` that the token names; a token without one is tried with the first key.
+    pub id: String,
+    /// The one algorithm this key is good for; the token has no say.
+    pub algorithm: Algorithm,
+    /// The public key in PEM; for HS256 the shared secret as it stands in the file.
+    pub file: PathBuf,
+}
+
+/// How a token is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum Algorithm {
+    /// Ed25519.
+    EdDSA,
+    /// ECDSA on P-256 with SHA-256.
+    ES256,
+    /// RSA with SHA-256.
+    RS256,
+    /// HMAC with SHA-256: whoever can judge can sign, too.
+    HS256,
+}
+
+/// How much anybody may ask for.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Open TCP connections; further ones wait to be accepted.
+    pub connections: usize,
+    /// A request's head: 8KiB to 1MiB.
+    pub head: Size,
+    /// A request's body: at most 16MiB.
+    pub body: Size,
+    /// One WebSocket message of a client: 1KiB to 1MiB.
+    pub message: Size,
+    /// Sessions of one user; anonymous users are not told apart and not counted.
+    pub sessions_per_subject: usize,
+    /// WebSockets and event streams of one user at this endpoint; of anonymous ones as before.
+    pub streams_per_subject: usize,
+    /// WebSockets and event streams at this endpoint.
+    pub streams: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 16_384,
+            head: Size::kib(32),
+            body: Size::kib(64),
+            message: Size::kib(64),
+            sessions_per_subject: 20,
+            streams_per_subject: 64,
+            streams: 10_000,
+        }
+    }
+}
+
+/// How long things may take.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// From the connection's start, or the answer before, to a whole request head.
+    pub head: Span,
+    /// From a request's head to its answer's head; streams are not ended by it.
+    pub request: Span,
+    /// How long a stream's client may take nothing before it is given up.
+    pub write: Span,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head: Span::seconds(90),
+            request: Span::seconds(15),
+            write: Span::seconds(20),
+        }
+    }
+}
+
+/// How connections are kept alive and judged.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Heartbeat {
+    /// Between pings of a silent client; the first comes at a random part of it.
+    pub interval: Span,
+    /// How long a WebSocket client may say nothing before it is closed with 4212.
+    pub timeout: Span,
+    /// Between the comments that keep a silent event stream open.
+    pub comment: Span,
+}
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Self {
+            interval: Span::seconds(25),
+            timeout: Span::seconds(50),
+            comment: Span::seconds(15),
+        }
+    }
+}
+
+/// How the process leaves.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shutdown {
+    /// How long sessions may wait to be taken over by other endpoints after SIGTERM; what is
+    /// left then is laid down in the store.
+    pub deadline: Span,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self {
+            deadline: Span::seconds(40),
+        }
+    }
+}
+
+fn listen() -> String {
+    "127.0.0.1:9001".to_owned()
+}
+
+const fn token_ttl() -> Span {
+    Span::seconds(24 * 3600)
+}
+
+const fn leeway() -> Span {
+    Span::seconds(30)
+}

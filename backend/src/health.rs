@@ -1,0 +1,170 @@
+//! How this endpoint is, as values.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::Backend;
+use crate::clock;
+
+/// How this endpoint is, with everything it depends on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// `ok` or `degraded`.
+    pub status: &'static str,
+    /// The machine's name.
+    pub hostname: String,
+    /// The name that outlives the address.
+    pub endpoint: String,
+    /// This start of the process.
+    pub incarnation: String,
+    /// Of the program.
+    pub version: &'static str,
+    /// What proxies should know.
+    pub state: State,
+    /// Sessions owned and run here.
+    pub sessions: usize,
+    /// WebSockets and event streams.
+    pub connections: usize,
+    /// Clients that have one.
+    pub active_clients: usize,
+    /// Seconds since the process began to serve.
+    pub uptime_s: u64,
+    /// Everything this endpoint leans on.
+    pub dependencies: Dependencies,
+    /// What does not work as it should; empty when `ok`.
+    pub degraded: Vec<String>,
+}
+
+/// Everything this endpoint leans on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Dependencies {
+    /// Where sessions live when no process holds them.
+    pub store: Dependency,
+}
+
+/// One thing this endpoint leans on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Dependency {
+    /// `ok` or `failing`.
+    pub status: &'static str,
+    /// What it is.
+    pub kind: &'static str,
+    /// What is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Whether to send clients here.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    /// What proxies should know.
+    pub state: State,
+    /// Sessions owned and run here.
+    pub sessions: usize,
+}
+
+/// What proxies should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Send clients here.
+    Ready,
+    /// It leaves: send nobody new, and move those that are here.
+    Draining,
+    /// It serves, but a dependency fails: prefer others.
+    Degraded,
+}
+
+/// The process lives.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Live {
+    /// Always `live`.
+    pub status: &'static str,
+}
+
+/// What WebSockets can do here.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WebSocketHealth {
+    /// `ok` or `draining`.
+    pub status: &'static str,
+    /// The name that outlives the address.
+    pub endpoint: String,
+    /// What they can do.
+    pub features: Vec<&'static str>,
+    /// Streams open now.
+    pub connections: usize,
+}
+
+impl Backend {
+    /// How this endpoint is.
+    pub fn health(&self) -> Health {
+        let counts = self.sessions.counts();
+        let trouble = self.sessions.store_trouble();
+        let degraded = trouble
+            .iter()
+            .map(|detail| format!("store: {detail}"))
+            .collect();
+        let me = self.sessions.me();
+        Health {
+            status: if trouble.is_some() { "degraded" } else { "ok" },
+            hostname: self.hostname.clone(),
+            endpoint: me.endpoint.to_string(),
+            incarnation: me.incarnation.to_string(),
+            version: env!("CARGO_PKG_VERSION"),
+            state: self.state(),
+            sessions: counts.sessions,
+            connections: counts.connections,
+            active_clients: counts.clients,
+            uptime_s: clock::now().duration_since(self.started).as_secs(),
+            dependencies: Dependencies {
+                store: Dependency {
+                    status: if trouble.is_some() { "failing" } else { "ok" },
+                    kind: "sqlite",
+                    detail: trouble,
+                },
+            },
+            degraded,
+        }
+    }
+
+    /// Whether to send clients here.
+    pub fn readiness(&self) -> Readiness {
+        Readiness {
+            state: self.state(),
+            sessions: self.sessions.counts().sessions,
+        }
+    }
+
+    /// What WebSockets can do here.
+    pub fn websocket_health(&self) -> WebSocketHealth {
+        WebSocketHealth {
+            status: if self.sessions.is_draining() {
+                "draining"
+            } else {
+                "ok"
+            },
+            endpoint: self.sessions.me().endpoint.to_string(),
+            features: FEATURES.to_vec(),
+            connections: self.sessions.counts().connections,
+        }
+    }
+
+    fn state(&self) -> State {
+        if self.sessions.is_draining() {
+            State::Draining
+        } else if self.sessions.store_trouble().is_some() {
+            State::Degraded
+        } else {
+            State::Ready
+        }
+    }
+}
+
+const FEATURES: [&str; 6] = [
+    "ping",
+    "quality",
+    "resume",
+    "idempotency",
+    "coalesce",
+    "handoff",
+];

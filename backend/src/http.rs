@@ -1,0 +1,95 @@
+//! REST, WebSockets and event streams: bytes to questions for [`crate::sessions`], and back.
+//!
+//! | module | what it serves |
+//! |---|---|
+//! | `sessions` `simulator` `orders` `market` `audit` | the REST interface below `/api/v1` |
+//! | `websocket` `events` | live connections |
+//! | `demo` | tokens for demonstrations |
+//! | `health` `control` | what probes, proxies and Prometheus ask |
+//! | `openapi` `schemas` | the description of all this, made from the types |
+//! | `pages` | the pages in `backend/web` |
+//!
+//! Every request passes `context` first: who asks is settled, its time is bounded, and failures
+//! get their shape.
+
+mod audit;
+mod context;
+mod control;
+mod demo;
+mod dial;
+mod events;
+pub(crate) mod extract;
+mod health;
+mod market;
+mod openapi;
+mod orders;
+mod pages;
+mod problem;
+mod schemas;
+mod sessions;
+mod simulator;
+mod websocket;
+
+pub use websocket::Unlucky;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::get;
+use holdfast_proto::error::Code;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::Backend;
+use crate::failure::Failure;
+
+/// Everything that is served, with gRPC's routes merged in.
+pub fn router(backend: Arc<Backend>, grpc: Router) -> Router {
+    let (rest, mut description) = api().split_for_parts();
+    openapi::complete(&mut description);
+    let rest = rest
+        .route("/openapi.json", openapi::route(&description))
+        .route("/schemas.json", schemas::route())
+        .route("/metrics", get(health::metrics))
+        .route("/holdfast/drain", control::drain())
+        .route("/holdfast/ready", control::ready())
+        .fallback(pages::page)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(backend.config.limits.body))
+        .with_state(Arc::clone(&backend));
+    let screened = middleware::from_fn_with_state(backend, context::enter);
+    rest.merge(grpc).layer(screened)
+}
+
+/// The described part: what the OpenAPI document lists is what is routed.
+fn api() -> OpenApiRouter<Arc<Backend>> {
+    OpenApiRouter::new()
+        .routes(routes!(sessions::create, sessions::list))
+        .routes(routes!(sessions::read, sessions::end))
+        .routes(routes!(sessions::resume))
+        .routes(routes!(sessions::snapshot))
+        .routes(routes!(simulator::read))
+        .routes(routes!(simulator::control))
+        .routes(routes!(orders::place, orders::list))
+        .routes(routes!(orders::read, orders::cancel, orders::amend))
+        .routes(routes!(market::book))
+        .routes(routes!(market::trades))
+        .routes(routes!(market::positions))
+        .routes(routes!(market::fills))
+        .routes(routes!(audit::log))
+        .routes(routes!(audit::commands))
+        .routes(routes!(websocket::open))
+        .routes(routes!(events::open))
+        .routes(routes!(demo::token))
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::websocket))
+}
+
+async fn method_not_allowed() -> Failure {
+    let detail = "this path does not take this method; see /openapi.json";
+    Failure::new(Code::MethodNotAllowed, detail)
+}

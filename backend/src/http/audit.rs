@@ -1,0 +1,67 @@
+//! What was emitted and executed, for auditors and load tests.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use holdfast_session::view::{CommandPage, LogPage};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::extract::{Named, Parameters};
+use super::problem::OfSession;
+use super::sessions::client_id;
+use crate::app::Backend;
+use crate::failure::Failure;
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub(super) struct LogQuery {
+    /// Starts behind this id; from the oldest entry kept when left out.
+    after: Option<String>,
+}
+
+/// Reads what the session emitted, in order, at most 1,000 entries at once.
+#[utoipa::path(
+    get, path = "/api/v1/sessions/{id}/log", tag = "audit",
+    params(("id" = String, Path, description = "The session"), LogQuery),
+    responses((status = 200, description = "A page", body = LogPage), OfSession)
+)]
+pub(super) async fn log(
+    State(backend): State<Arc<Backend>>,
+    named: Named,
+    Parameters(query): Parameters<LogQuery>,
+) -> Result<Json<LogPage>, Failure> {
+    let after = query.after.filter(|after| !after.is_empty());
+    let parsed = after.map(|after| {
+        let wrong = |error| Failure::bad_request(format!("after {after:?}: {error}"));
+        after.parse().map_err(wrong)
+    });
+    let after = parsed.transpose()?;
+    let page = backend.sessions.log(named.id, &named.ask, after).await?;
+    Ok(Json(page))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub(super) struct CommandsQuery {
+    /// The client, as it named itself with `?client=`.
+    client: String,
+}
+
+/// Reads what a client's last 256 commands were answered.
+#[utoipa::path(
+    get, path = "/api/v1/sessions/{id}/commands", tag = "audit",
+    params(("id" = String, Path, description = "The session"), CommandsQuery),
+    responses((status = 200, description = "A page", body = CommandPage), OfSession)
+)]
+pub(super) async fn commands(
+    State(backend): State<Arc<Backend>>,
+    named: Named,
+    Parameters(query): Parameters<CommandsQuery>,
+) -> Result<Json<CommandPage>, Failure> {
+    let client = client_id(&query.client)?;
+    let page = backend
+        .sessions
+        .commands(named.id, &named.ask, &client)
+        .await?;
+    Ok(Json(page))
+}

@@ -1,0 +1,79 @@
+//! What every request passes first: who asks is settled, its time is bounded, it has an id, and
+//! whatever failed gets its shape.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use holdfast_proto::error::Code;
+use http::HeaderValue;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
+use tokio::time::timeout;
+
+use crate::app::Backend;
+use crate::failure::Failure;
+use crate::http::problem;
+use crate::identity::Peer;
+use crate::listener::PeerAddress;
+use crate::{random, service};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+pub(super) async fn enter(
+    State(backend): State<Arc<Backend>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let address = request
+        .extensions()
+        .get::<PeerAddress>()
+        .map(|peer| peer.0.ip());
+    let peer = match address {
+        Some(address) => backend.trust.screen(request.headers_mut(), address),
+        None => Peer::Stranger,
+    };
+    request.extensions_mut().insert(peer);
+    let id = request_id(request.headers());
+    let grpc = is_grpc(request.headers());
+    tracing::debug!(
+        request_id = %id, method = %request.method(), path = request.uri().path(), "request"
+    );
+
+    let answered = timeout(backend.config.timeouts.request, next.run(request)).await;
+    let mut response = answered.unwrap_or_else(|_| {
+        let seconds = backend.config.timeouts.request.as_secs();
+        let detail = format!("not done within {seconds} s; whether it was executed is unknown");
+        let failure = Failure::new(Code::Timeout, detail);
+        match grpc {
+            true => service::status(failure).into_http(),
+            false => problem::render(&failure, Some(&id)),
+        }
+    });
+    if let Some(failure) = response.extensions_mut().remove::<Failure>() {
+        response = problem::render(&failure, Some(&id));
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    backend.metrics.answered(response.status());
+    response
+}
+
+/// The id that the request came with, if it is fit for logs; else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let fit = |id: &&str| {
+        let letter = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        (1..=128).contains(&id.len()) && id.chars().all(letter)
+    };
+    let given = headers
+        .get(REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .filter(fit);
+    given.map_or_else(|| format!("{:032x}", random::bits128()), str::to_owned)
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let content = headers.get(CONTENT_TYPE);
+    content.is_some_and(|content| content.as_bytes().starts_with(b"application/grpc"))
+}

@@ -1,0 +1,110 @@
+//! What probes, proxies and Prometheus ask.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use tokio::time::timeout;
+
+use super::problem::Any;
+use crate::app::Backend;
+use crate::health::{Health, Live, Readiness, WebSocketHealth};
+
+/// How this endpoint is, with everything it depends on.
+#[utoipa::path(
+    get, path = "/health", tag = "health",
+    responses((status = 200, description = "Also when degraded", body = Health), Any)
+)]
+pub(super) async fn health(State(backend): State<Arc<Backend>>) -> Response {
+    fresh(Json(backend.health()))
+}
+
+/// The process lives: it answers.
+#[utoipa::path(
+    get, path = "/health/live", tag = "health",
+    responses((status = 200, description = "It lives", body = Live), Any)
+)]
+pub(super) async fn live() -> Response {
+    fresh(Json(Live { status: "live" }))
+}
+
+/// Whether to send clients here. 200 while draining, too: the state says it, and every proxy
+/// draws its own conclusion.
+#[utoipa::path(
+    get, path = "/health/ready", tag = "health",
+    responses((status = 200, description = "Its state", body = Readiness), Any)
+)]
+pub(super) async fn ready(State(backend): State<Arc<Backend>>) -> Response {
+    fresh(Json(backend.readiness()))
+}
+
+/// Whether WebSockets get through: in words, or, asked with an upgrade, by taking one and
+/// answering its pings.
+#[utoipa::path(
+    get, path = "/health/websocket", tag = "health",
+    responses(
+        (status = 200, description = "Asked without an upgrade", body = WebSocketHealth),
+        (status = 101, description = "A WebSocket that answers pings"),
+        Any,
+    )
+)]
+pub(super) async fn websocket(
+    State(backend): State<Arc<Backend>>,
+    upgrade: Option<WebSocketUpgrade>,
+) -> Response {
+    match upgrade {
+        None => fresh(Json(backend.websocket_health())),
+        Some(upgrade) => {
+            let token = backend.tracker.token();
+            upgrade
+                .max_message_size(PROBE_MAX)
+                .on_upgrade(|socket| async move {
+                    answer_pings(socket).await;
+                    drop(token);
+                })
+        }
+    }
+}
+
+pub(super) async fn metrics(State(backend): State<Arc<Backend>>) -> Response {
+    let content = [(CONTENT_TYPE, "text/plain; version=0.0.4")];
+    let counts = backend.sessions.counts();
+    let text = backend.metrics.text(counts, backend.sessions.is_draining());
+    (content, text).into_response()
+}
+
+/// The library answers pings while it is read.
+async fn answer_pings(mut socket: WebSocket) {
+    let answered = async {
+        for _ in 0..PROBE_MESSAGES_MAX {
+            match socket.recv().await {
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => {}
+            }
+        }
+    };
+    if timeout(PROBE_TIME, answered).await.is_err() {
+        let frame = CloseFrame {
+            code: 1000,
+            reason: "a probe need not take so long".into(),
+        };
+        // whoever is still there will hear it
+        let _ = timeout(
+            Duration::from_secs(1),
+            socket.send(Message::Close(Some(frame))),
+        )
+        .await;
+    }
+}
+
+fn fresh(answer: impl IntoResponse) -> Response {
+    ([(CACHE_CONTROL, "no-store")], answer).into_response()
+}
+
+const PROBE_TIME: Duration = Duration::from_secs(60);
+const PROBE_MESSAGES_MAX: usize = 1_000;
+const PROBE_MAX: usize = 4 << 10;

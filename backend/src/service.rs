@@ -1,0 +1,52 @@
+//! gRPC: requests to questions for [`crate::sessions`], and back. It only translates.
+
+mod exchange;
+mod handoff;
+mod sessions;
+mod status;
+mod tokens;
+mod translate;
+
+use std::sync::Arc;
+
+use axum::Router;
+use holdfast_proto::exchange::v1::exchange_server::ExchangeServer;
+use holdfast_proto::session::v1::handoff_server::HandoffServer;
+use holdfast_proto::session::v1::sessions_server::SessionsServer;
+use holdfast_proto::token::v1::tokens_server::TokensServer;
+use tonic::service::Routes;
+use tonic_health::pb::health_server::{Health, HealthServer};
+use tonic_reflection::server::Builder;
+
+pub use handoff::Handoffs;
+pub(crate) use status::status;
+
+use crate::app::Backend;
+
+/// Every service, as routes.
+pub(crate) fn router(backend: &Arc<Backend>, health: HealthServer<impl Health>) -> Router {
+    let limit = backend.config.limits.body;
+    let service = Service(Arc::clone(backend));
+    let reflection = Builder::configure()
+        .register_encoded_file_descriptor_set(holdfast_proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .expect("the descriptors were made by the compiler");
+    let sessions = SessionsServer::new(service.clone()).max_decoding_message_size(limit);
+    let exchange = ExchangeServer::new(service.clone()).max_decoding_message_size(limit);
+    let tokens = TokensServer::new(service.clone()).max_decoding_message_size(limit);
+    let handoff = HandoffServer::new(service).max_decoding_message_size(limit);
+    let mut routes = Routes::builder();
+    routes
+        .add_service(sessions)
+        .add_service(exchange)
+        .add_service(tokens)
+        .add_service(handoff)
+        .add_service(health)
+        .add_service(reflection);
+    routes.routes().into_axum_router()
+}
+
+/// What every service answers from.
+#[derive(Clone)]
+pub(crate) struct Service(Arc<Backend>);

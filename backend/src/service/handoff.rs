@@ -1,0 +1,135 @@
+//! Sessions that change hands, by gRPC: answering other backends, and asking them.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_proto::error::Code;
+use holdfast_proto::session::v1::handoff_client::HandoffClient;
+use holdfast_proto::session::v1::handoff_server;
+use holdfast_proto::session::v1::{ReleaseOutcome, ReleaseRequest, ReleaseResponse};
+use tokio::time::timeout;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::Endpoint;
+use tonic::{Request, Response, Status};
+
+use super::Service;
+use crate::config::SecretBytes;
+use crate::failure::Failure;
+use crate::handoff::{Handoff, ReleaseAsk, Released, Unreachable};
+use crate::identity::{CLUSTER_KEY, Peer};
+
+#[tonic::async_trait]
+impl handoff_server::Handoff for Service {
+    async fn release(
+        &self,
+        request: Request<ReleaseRequest>,
+    ) -> Result<Response<ReleaseResponse>, Status> {
+        if request.extensions().get::<Peer>() != Some(&Peer::Trusted) {
+            let detail = "only backends that know the cluster's key may ask for a session";
+            return Err(Failure::new(Code::Forbidden, detail).into());
+        }
+        let request = request.into_inner();
+        let ask = ReleaseAsk {
+            session: parsed("session_id", &request.session_id)?,
+            to: parsed("to_endpoint", &request.to_endpoint)?,
+            to_incarnation: parsed("to_incarnation", &request.to_incarnation)?,
+            generation: request.generation,
+        };
+        let (outcome, generation, retry_after) = match self.0.sessions.release(&ask).await {
+            Released::Released { generation } => (ReleaseOutcome::Released, generation, None),
+            Released::Held {
+                generation,
+                retry_after,
+            } => (ReleaseOutcome::Held, generation, Some(retry_after)),
+            Released::NotOwner { generation } => (ReleaseOutcome::NotOwner, generation, None),
+        };
+        let wait = retry_after.unwrap_or_default().as_millis();
+        Ok(Response::new(ReleaseResponse {
+            outcome: outcome.into(),
+            generation,
+            retry_after_ms: u32::try_from(wait).unwrap_or(u32::MAX),
+        }))
+    }
+}
+
+/// Asks other backends for sessions. A connection is made for each ask: they are rare, and an
+/// address that a pod has left must not be remembered.
+pub struct Handoffs {
+    key: Option<MetadataValue<Ascii>>,
+}
+
+impl Handoffs {
+    /// Shows the cluster's key with every ask.
+    pub fn new(key: Option<&SecretBytes>) -> Self {
+        let text = key.map(SecretBytes::hex);
+        Self {
+            key: text.and_then(|text| text.parse().ok()),
+        }
+    }
+
+    async fn ask(&self, address: &str, ask: &ReleaseAsk) -> Result<ReleaseResponse, String> {
+        let endpoint = Endpoint::from_shared(format!("http://{address}"));
+        let endpoint = endpoint
+            .map_err(|error| error.to_string())?
+            .connect_timeout(CONNECT);
+        let channel = endpoint.connect().await.map_err(|error| chain(&error))?;
+        let mut request = Request::new(ReleaseRequest {
+            session_id: ask.session.to_string(),
+            to_endpoint: ask.to.to_string(),
+            to_incarnation: ask.to_incarnation.to_string(),
+            generation: ask.generation,
+        });
+        if let Some(key) = &self.key {
+            request.metadata_mut().insert(CLUSTER_KEY, key.clone());
+        }
+        let answer = HandoffClient::new(channel).release(request).await;
+        answer
+            .map(Response::into_inner)
+            .map_err(|status| status.to_string())
+    }
+}
+
+#[async_trait]
+impl Handoff for Handoffs {
+    async fn release(&self, address: &str, ask: &ReleaseAsk) -> Result<Released, Unreachable> {
+        let unreachable = |reason: String| Unreachable {
+            address: address.to_owned(),
+            reason,
+        };
+        let asked = timeout(IN_ALL, self.ask(address, ask)).await;
+        let asked = asked.unwrap_or_else(|_| Err("no answer within 1 s".to_owned()));
+        let answer = asked.map_err(unreachable)?;
+        let generation = answer.generation;
+        match answer.outcome() {
+            ReleaseOutcome::Released => Ok(Released::Released { generation }),
+            ReleaseOutcome::Held => Ok(Released::Held {
+                generation,
+                retry_after: Duration::from_millis(answer.retry_after_ms.into()),
+            }),
+            ReleaseOutcome::NotOwner => Ok(Released::NotOwner { generation }),
+            ReleaseOutcome::Unspecified => Err(unreachable("an answer of another version".into())),
+        }
+    }
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+    name: &str,
+    text: &str,
+) -> Result<T, Failure> {
+    let wrong = |error| Failure::bad_request(format!("{name} {text:?}: {error}"));
+    text.parse().map_err(wrong)
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+const CONNECT: Duration = Duration::from_millis(250);
+const IN_ALL: Duration = Duration::from_secs(1);
