@@ -18,7 +18,7 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let positions = Positions::of(text);
     let read: Result<file::Config, _> = serde_saphyr::from_str(text);
     let file = read.map_err(|error| ConfigError::yaml(path, &positions, &error))?;
-    let folder = path.parent().unwrap_or(Path::new(""));
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
     let mut checker = Checker {
         positions,
         folder,

@@ -142,7 +142,13 @@ fn explain(positions: &Positions, at: Position, error: &YamlError) -> (String, S
             (path, message)
         }
         YamlError::SerdeMissingField { field, .. } => {
-            (path, format!("the key {field:?} is missing"))
+            // the position is that of the first key that is there
+            let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
+            let path = match parent {
+                "" => (*field).to_owned(),
+                parent => format!("{parent}.{field}"),
+            };
+            (path, "is missing".to_owned())
         }
         YamlError::SerdeUnknownVariant {
             variant, expected, ..

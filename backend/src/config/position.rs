@@ -59,11 +59,6 @@ impl Positions {
         self.find(path).map_or(Position::START, |entry| entry.value)
     }
 
-    /// The position of the key of this path, or of the nearest parent that the file has.
-    pub(super) fn key(&self, path: &str) -> Position {
-        self.find(path).map_or(Position::START, |entry| entry.key)
-    }
-
     /// The path that stands at, or last before, a position.
     pub(super) fn path_at(&self, at: Position) -> &str {
         let exact = self
@@ -209,17 +204,13 @@ mod tests {
                 column: 33
             }
         );
-        assert_eq!(
-            positions.key("routes[0].cluster"),
-            Position { line: 7, column: 5 }
-        );
     }
 
     #[test]
     fn a_path_that_is_not_written_has_the_position_of_its_parent() {
         let positions = Positions::of(TEXT);
-        let missing = positions.key("clusters.game.handoff.deadline");
-        assert_eq!(missing, positions.key("clusters.game"));
+        let missing = positions.value("clusters.game.handoff.deadline");
+        assert_eq!(missing, positions.value("clusters.game"));
     }
 
     #[test]
