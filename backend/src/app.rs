@@ -22,7 +22,8 @@ use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::quota::Streams;
 use crate::sessions::{Me, Sessions};
-use crate::store::{Sqlite, Store};
+use crate::store::Store;
+use crate::store::sqlite::SqliteStore;
 use crate::{drain, http, random, service};
 
 /// What every request can reach.
@@ -86,9 +87,9 @@ impl App {
         let tcp = TcpListener::bind(config.listen).await.map_err(wrong)?;
         let address = tcp.local_addr().map_err(wrong)?;
         let config::Store::Sqlite(file) = &config.store;
-        let store = Sqlite::open(file).await;
-        let store: Arc<dyn Store> =
-            Arc::new(store.map_err(|error| StartError::Store(error.to_string()))?);
+        let store = SqliteStore::open(file);
+        let failed = |error| StartError::Store(format!("{}: {error}", file.display()));
+        let store: Arc<dyn Store> = Arc::new(store.map_err(failed)?);
         let me = Me {
             endpoint: config
                 .endpoint

@@ -76,7 +76,12 @@ impl Failure {
     /// A problem whose code is on our list, or belongs to the class given.
     fn of_problem(problem: message::Problem, class: Code) -> Self {
         Self {
-            class: problem.code.parse().unwrap_or(class),
+            class: match problem.code.as_str() {
+                "unknown_symbol" | "unknown_order" => Code::NotFound,
+                "unknown_type" | "unknown_channel" => Code::BadRequest,
+                "trimmed" => Code::NotFound,
+                code => code.parse().unwrap_or(class),
+            },
             code: problem.code.into(),
             detail: problem.message,
             retryable: problem.retryable,

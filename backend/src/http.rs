@@ -11,6 +11,10 @@
 //!
 //! Every request passes `context` first: who asks is settled, its time is bounded, and failures
 //! get their shape.
+#![allow(
+    unused_qualifications,
+    reason = "the macro that describes routes qualifies what it is given"
+)]
 
 mod audit;
 mod context;

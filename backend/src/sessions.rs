@@ -19,7 +19,7 @@ use holdfast_session::message::Answer;
 use holdfast_session::view;
 
 pub use ask::{Ask, CommandRequest, Dial, OrdersQuery, Transport};
-pub use attachment::{Attachment, Delivery, Ending, Input, Outgoing, Output};
+pub use attachment::{Attachment, Delivery, Ending, Input, LegEnded, Outgoing, Output};
 pub use refusal::Refusal;
 
 use crate::handoff::{Handoff, ReleaseAsk, Released};
@@ -60,6 +60,11 @@ impl Sessions {
         Self {
             inner: Arc::new(Inner { me, store, handoff }),
         }
+    }
+
+    /// This process, as the store names owners.
+    pub fn me(&self) -> &Me {
+        &self.inner.me
     }
 
     /// Creates a session owned by this endpoint and starts its simulator.

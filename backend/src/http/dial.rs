@@ -1,6 +1,7 @@
 //! What a dial of a live connection says: the contract's request headers and the query.
 
 use holdfast_session::id::ConnectionId;
+use holdfast_session::subscription::{Channels, Coalesce};
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -63,10 +64,10 @@ pub(super) fn read(
             .map(|text| parsed("Holdfast-Generation", text))
             .transpose()?,
         client: query.client.as_deref().map(client_id).transpose()?,
-        channels: channels.map_or(Ok(Default::default()), |text| parsed("channels", text))?,
+        channels: channels.map_or(Ok(Channels::ALL), |text| parsed("channels", text))?,
         coalesce: query
             .coalesce
-            .map_or(Ok(Default::default()), |text| parsed("coalesce", &text))?,
+            .map_or(Ok(Coalesce::None), |text| parsed("coalesce", &text))?,
         transport,
     };
     Ok((dial, contract))

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, UPGRADE};
 use tokio::time::timeout;
 
 use super::problem::Any;
 use crate::app::Backend;
+use crate::failure::Failure;
 use crate::health::{Health, Live, Readiness, WebSocketHealth};
 
 /// How this endpoint is, with everything it depends on.
@@ -54,18 +56,19 @@ pub(super) async fn ready(State(backend): State<Arc<Backend>>) -> Response {
 )]
 pub(super) async fn websocket(
     State(backend): State<Arc<Backend>>,
-    upgrade: Option<WebSocketUpgrade>,
-) -> Response {
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Failure> {
     match upgrade {
-        None => fresh(Json(backend.websocket_health())),
-        Some(upgrade) => {
+        Err(_) if !headers.contains_key(UPGRADE) => Ok(fresh(Json(backend.websocket_health()))),
+        Err(rejection) => Err(Failure::bad_request(rejection.body_text())),
+        Ok(upgrade) => {
             let token = backend.tracker.token();
-            upgrade
-                .max_message_size(PROBE_MAX)
-                .on_upgrade(|socket| async move {
-                    answer_pings(socket).await;
-                    drop(token);
-                })
+            let upgrade = upgrade.max_message_size(PROBE_MAX);
+            Ok(upgrade.on_upgrade(|socket| async move {
+                answer_pings(socket).await;
+                drop(token);
+            }))
         }
     }
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use holdfast_session::decimal::Decimal;
+use holdfast_proto::error::Code;
 use holdfast_session::id::SessionId;
-use holdfast_session::message::{Command, OrderAmend, OrderCancel, OrderRequest};
+use holdfast_session::message::{
+    AmendRequest, AmendShape, Command, OrderAmend, OrderCancel, OrderNew,
+};
 use holdfast_session::view::{Order, OrderPage};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -21,7 +23,7 @@ use crate::sessions::{Ask, CommandRequest, OrdersQuery};
 
 /// Places an order. It answers once the order is durable, with what became of it at once.
 #[utoipa::path(
-    post, path = "/api/v1/sessions/{id}/orders", tag = "orders", request_body = OrderRequest,
+    post, path = "/api/v1/sessions/{id}/orders", tag = "orders", request_body = OrderNew,
     params(
         ("id" = String, Path, description = "The session"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to repeat"),
@@ -32,7 +34,7 @@ pub(super) async fn place(
     State(backend): State<Arc<Backend>>,
     named: Named,
     headers: HeaderMap,
-    Body(order): Body<OrderRequest>,
+    Body(order): Body<OrderNew>,
 ) -> Result<Response, Failure> {
     let request = CommandRequest {
         idempotency_key: idempotency_key(&headers)?,
@@ -112,31 +114,23 @@ pub(super) async fn read(
 )]
 pub(super) async fn cancel(
     State(backend): State<Arc<Backend>>,
-    Path((_, order_id)): Path<(String, String)>,
+    Path((_, order)): Path<(String, String)>,
     named: Named,
     headers: HeaderMap,
 ) -> Result<Json<Order>, Failure> {
     let request = CommandRequest {
         idempotency_key: idempotency_key(&headers)?,
-        command: Command::OrderCancel(OrderCancel { order_id }),
+        command: Command::OrderCancel(OrderCancel {
+            order_id: number(&order)?,
+        }),
     };
     let order = backend.order_command(named.id, &named.ask, request).await?;
     Ok(Json(order))
 }
 
-/// What to change of an order; what is left out stays.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Amend {
-    /// Its new open quantity; less keeps its place in the queue.
-    quantity: Option<Decimal>,
-    /// Its new limit; the order goes to the end of the queue there.
-    price: Option<Decimal>,
-}
-
 /// Changes price or quantity of a resting order.
 #[utoipa::path(
-    patch, path = "/api/v1/sessions/{id}/orders/{order}", tag = "orders", request_body = Amend,
+    patch, path = "/api/v1/sessions/{id}/orders/{order}", tag = "orders", request_body = AmendShape,
     params(
         ("id" = String, Path, description = "The session"),
         ("order" = String, Path, description = "The order"),
@@ -146,17 +140,16 @@ pub(super) struct Amend {
 )]
 pub(super) async fn amend(
     State(backend): State<Arc<Backend>>,
-    Path((_, order_id)): Path<(String, String)>,
+    Path((_, order)): Path<(String, String)>,
     named: Named,
     headers: HeaderMap,
-    Body(amend): Body<Amend>,
+    Body(changes): Body<AmendRequest>,
 ) -> Result<Json<Order>, Failure> {
     let request = CommandRequest {
         idempotency_key: idempotency_key(&headers)?,
         command: Command::OrderAmend(OrderAmend {
-            order_id,
-            quantity: amend.quantity,
-            price: amend.price,
+            order_id: number(&order)?,
+            changes,
         }),
     };
     let order = backend.order_command(named.id, &named.ask, request).await?;
@@ -177,6 +170,12 @@ impl Backend {
         }
         let order = answer.data.and_then(|data| data.order_id);
         let order = order.ok_or_else(|| Failure::internal("an order's answer names no order"))?;
-        Ok(self.sessions.order(id, ask, &order).await?)
+        Ok(self.sessions.order(id, ask, &order.to_string()).await?)
     }
+}
+
+/// What is no number of an order is the number of no order.
+fn number(order: &str) -> Result<u64, Failure> {
+    let missing = |_| Failure::new(Code::NotFound, format!("there is no order {order:?}"));
+    order.parse().map_err(missing)
 }

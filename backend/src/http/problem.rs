@@ -13,29 +13,29 @@ use utoipa::{IntoResponses, PartialSchema, ToSchema};
 use crate::failure::{Failure, Hint};
 
 /// Names the owner of a session beside a 421.
-pub const OWNER: HeaderName = HeaderName::from_static("holdfast-owner");
+pub(super) const OWNER: HeaderName = HeaderName::from_static("holdfast-owner");
 /// Names the highest attempt seen beside a 409.
-pub const ATTEMPT: HeaderName = HeaderName::from_static("holdfast-attempt");
+pub(super) const ATTEMPT: HeaderName = HeaderName::from_static("holdfast-attempt");
 
 /// Why a request was not done.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Problem {
+pub(super) struct Problem {
     /// `urn:holdfast:error:<code>`.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub(super) kind: String,
     /// The same for every problem with this code.
-    pub title: &'static str,
+    pub(super) title: &'static str,
     /// The HTTP status again.
-    pub status: u16,
+    pub(super) status: u16,
     /// What a program may branch on.
-    pub code: String,
+    pub(super) code: String,
     /// A sentence for people that says what would be right.
-    pub detail: String,
+    pub(super) detail: String,
     /// Whether the same request may succeed later.
-    pub retryable: bool,
+    pub(super) retryable: bool,
     /// Names the request in the logs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
+    pub(super) request_id: Option<String>,
 }
 
 /// The answer, which says in its extensions what failed: `context` adds the request's id.
@@ -48,7 +48,7 @@ impl IntoResponse for Failure {
 }
 
 /// The whole answer.
-pub fn render(failure: &Failure, request_id: Option<&str>) -> Response {
+pub(super) fn render(failure: &Failure, request_id: Option<&str>) -> Response {
     let status = StatusCode::from_u16(failure.class.http_status())
         .expect("every code has a status of the registry");
     let problem = Problem {
@@ -88,7 +88,7 @@ fn hint(failure: &Failure) -> Option<(HeaderName, HeaderValue)> {
 }
 
 /// The failures that every request may meet, for the description.
-pub struct Any;
+pub(super) struct Any;
 
 impl IntoResponses for Any {
     fn responses() -> BTreeMap<String, RefOr<response::Response>> {
@@ -103,7 +103,7 @@ impl IntoResponses for Any {
 }
 
 /// The failures of requests about one session, for the description.
-pub struct OfSession;
+pub(super) struct OfSession;
 
 impl IntoResponses for OfSession {
     fn responses() -> BTreeMap<String, RefOr<response::Response>> {
@@ -120,7 +120,7 @@ impl IntoResponses for OfSession {
 }
 
 /// The failures of commands besides, for the description.
-pub struct OfCommand;
+pub(super) struct OfCommand;
 
 impl IntoResponses for OfCommand {
     fn responses() -> BTreeMap<String, RefOr<response::Response>> {

@@ -78,8 +78,7 @@ pub(super) async fn control(
 }
 
 fn speed(body: Option<serde_json::Value>) -> Result<SimulatorSpeed, Failure> {
-    let body =
-        body.ok_or_else(|| Failure::bad_request(r#"speed takes a body: {"speed": "10"}"#))?;
+    let body = body.ok_or_else(|| Failure::bad_request(r#"speed takes a body: {"speed": 10}"#))?;
     SimulatorSpeed::deserialize(body)
         .map_err(|error| Failure::new(Code::InvalidArgument, error.to_string()))
 }

@@ -5,10 +5,10 @@ use std::pin::Pin;
 use futures_util::Stream;
 use holdfast_proto::exchange::v1::exchange_server::Exchange;
 use holdfast_proto::exchange::v1::{
-    CancelOrderRequest, CancelOrderResponse, GetBookRequest, GetBookResponse, ListOrdersRequest,
-    ListOrdersResponse, ListPositionsRequest, ListPositionsResponse, ListTradesRequest,
-    ListTradesResponse, PlaceOrderRequest, PlaceOrderResponse, StreamMarketDataRequest,
-    StreamMarketDataResponse,
+    AmendOrderRequest, AmendOrderResponse, CancelOrderRequest, CancelOrderResponse, GetBookRequest,
+    GetBookResponse, ListOrdersRequest, ListOrdersResponse, ListPositionsRequest,
+    ListPositionsResponse, ListTradesRequest, ListTradesResponse, PlaceOrderRequest,
+    PlaceOrderResponse, StreamMarketDataRequest, StreamMarketDataResponse,
 };
 use holdfast_session::id::ConnectionId;
 use holdfast_session::message::{Command, OrderCancel};
@@ -19,7 +19,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::Service;
-use super::translate::{key, levels, order, order_request, position, session_id, taken, trade};
+use super::translate::{
+    amendment, key, levels, order, order_request, position, session_id, taken, trade,
+};
 use crate::app::Backend;
 use crate::failure::Failure;
 use crate::random;
@@ -62,6 +64,22 @@ impl Exchange for Service {
         let cancelled = self.0.order_command(id, &ask, wanted).await?;
         Ok(Response::new(CancelOrderResponse {
             order: Some(order(cancelled)),
+        }))
+    }
+
+    async fn amend_order(
+        &self,
+        request: Request<AmendOrderRequest>,
+    ) -> Result<Response<AmendOrderResponse>, Status> {
+        let (ask, request) = taken(request)?;
+        let id = session_id(&request.session_id)?;
+        let wanted = CommandRequest {
+            idempotency_key: key(&request.idempotency_key)?,
+            command: Command::OrderAmend(amendment(request)),
+        };
+        let amended = self.0.order_command(id, &ask, wanted).await?;
+        Ok(Response::new(AmendOrderResponse {
+            order: Some(order(amended)),
         }))
     }
 

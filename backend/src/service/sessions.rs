@@ -11,7 +11,7 @@ use holdfast_session::view::SessionRequest;
 use tonic::{Request, Response, Status};
 
 use super::Service;
-use super::translate::{decimal, key, missing, session, session_id, simulator, taken};
+use super::translate::{key, missing, session, session_id, simulator, taken};
 use crate::failure::Failure;
 use crate::sessions::CommandRequest;
 
@@ -116,7 +116,7 @@ fn command(request: &ControlSimulatorRequest) -> Result<Command, Failure> {
         SimulatorAction::Resume => Ok(Command::SimulatorResume(Empty {})),
         SimulatorAction::Stop => Ok(Command::SimulatorStop(Empty {})),
         SimulatorAction::Speed => Ok(Command::SimulatorSpeed(SimulatorSpeed {
-            speed: decimal("speed", &request.speed)?,
+            speed: request.speed,
         })),
         SimulatorAction::Unspecified => {
             Err(missing("action", "START, PAUSE, RESUME, STOP or SPEED"))

@@ -1,10 +1,11 @@
 //! Views of a session as protobuf messages, and back.
 
+use holdfast_exchange::request::{Force, OrderType as Kind};
+use holdfast_exchange::{Decimal, SelfTrade, Side};
 use holdfast_proto::error::Code;
 use holdfast_proto::exchange::v1 as exchange;
 use holdfast_proto::session::v1 as session;
-use holdfast_session::decimal::Decimal;
-use holdfast_session::message::OrderRequest;
+use holdfast_session::message::{AmendRequest, OrderAmend, OrderNew, OrderRequest};
 use holdfast_session::view;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Status};
@@ -38,8 +39,8 @@ pub(super) fn key(text: &str) -> Result<Option<ClientId>, Failure> {
 pub(super) fn session(view: view::Session) -> session::Session {
     let symbols = view.symbols.into_iter().map(|symbol| session::Symbol {
         symbol: symbol.symbol,
-        tick: symbol.tick.to_string(),
-        lot: symbol.lot.to_string(),
+        tick: symbol.tick,
+        lot: symbol.lot,
     });
     session::Session {
         id: view.id,
@@ -58,7 +59,7 @@ pub(super) fn session(view: view::Session) -> session::Session {
 pub(super) fn simulator(view: &view::Simulator) -> session::Simulator {
     session::Simulator {
         state: simulator_state(view.state).into(),
-        speed: view.speed.to_string(),
+        speed: view.speed,
     }
 }
 
@@ -70,65 +71,97 @@ fn simulator_state(state: view::SimulatorState) -> session::SimulatorState {
     }
 }
 
-pub(super) fn order_request(request: exchange::PlaceOrderRequest) -> Result<OrderRequest, Failure> {
+pub(super) fn order_request(request: exchange::PlaceOrderRequest) -> Result<OrderNew, Failure> {
+    use exchange::{OrderType, SelfTrade as Meeting, TimeInForce};
     let side = match request.side() {
-        exchange::Side::Buy => view::Side::Buy,
-        exchange::Side::Sell => view::Side::Sell,
+        exchange::Side::Buy => Side::Buy,
+        exchange::Side::Sell => Side::Sell,
         exchange::Side::Unspecified => return Err(missing("side", "BUY or SELL")),
     };
     let kind = match request.r#type() {
-        exchange::OrderType::Limit => view::OrderType::Limit,
-        exchange::OrderType::Market => view::OrderType::Market,
-        exchange::OrderType::Unspecified => return Err(missing("type", "LIMIT or MARKET")),
+        OrderType::Unspecified => None,
+        OrderType::Limit => Some(Kind::Limit),
+        OrderType::Market => Some(Kind::Market),
+        OrderType::Stop => Some(Kind::Stop),
+        OrderType::StopLimit => Some(Kind::StopLimit),
+        OrderType::TakeProfit => Some(Kind::TakeProfit),
+        OrderType::TrailingStop => Some(Kind::TrailingStop),
+        OrderType::Iceberg => Some(Kind::Iceberg),
+        OrderType::PostOnly => Some(Kind::PostOnly),
     };
     let time_in_force = match request.time_in_force() {
-        exchange::TimeInForce::Unspecified => None,
-        exchange::TimeInForce::Gtc => Some(view::TimeInForce::Gtc),
-        exchange::TimeInForce::Ioc => Some(view::TimeInForce::Ioc),
-        exchange::TimeInForce::Fok => Some(view::TimeInForce::Fok),
+        TimeInForce::Unspecified => None,
+        TimeInForce::Gtc => Some(Force::Gtc),
+        TimeInForce::Ioc => Some(Force::Ioc),
+        TimeInForce::Fok => Some(Force::Fok),
+        TimeInForce::Gtd => Some(Force::Gtd),
+        TimeInForce::Day => Some(Force::Day),
     };
-    let price = Some(request.price.as_str()).filter(|price| !price.is_empty());
-    Ok(OrderRequest {
+    let self_trade = match request.self_trade() {
+        Meeting::Unspecified => None,
+        Meeting::None => Some(SelfTrade::None),
+        Meeting::Taker => Some(SelfTrade::Taker),
+        Meeting::Maker => Some(SelfTrade::Maker),
+        Meeting::Both => Some(SelfTrade::Both),
+        Meeting::Decrement => Some(SelfTrade::Decrement),
+    };
+    let expires_in = match request.expires_in.as_str() {
+        "" => None,
+        text => {
+            let span = serde_json::from_value(text.into());
+            let wrong = |error| invalid("expires_in", text, error);
+            Some(span.map_err(wrong)?)
+        }
+    };
+    Ok(OrderNew(OrderRequest {
         symbol: request.symbol,
         side,
         kind,
-        quantity: decimal("quantity", &request.quantity)?,
-        price: price.map(|price| decimal("price", price)).transpose()?,
+        quantity: decimal(request.quantity),
+        notional: decimal(request.notional),
+        price: decimal(request.price),
+        stop_price: decimal(request.stop_price),
+        trail: decimal(request.trail),
+        display: decimal(request.display),
         time_in_force,
-    })
+        expires_in,
+        post_only: request.post_only,
+        self_trade,
+    }))
+}
+
+pub(super) fn amendment(request: exchange::AmendOrderRequest) -> OrderAmend {
+    OrderAmend {
+        order_id: request.order_id,
+        changes: AmendRequest {
+            quantity: decimal(request.quantity),
+            price: decimal(request.price),
+            stop_price: decimal(request.stop_price),
+        },
+    }
 }
 
 pub(super) fn order(view: view::Order) -> exchange::Order {
-    let time_in_force = match view.time_in_force {
-        view::TimeInForce::Gtc => exchange::TimeInForce::Gtc,
-        view::TimeInForce::Ioc => exchange::TimeInForce::Ioc,
-        view::TimeInForce::Fok => exchange::TimeInForce::Fok,
-    };
-    let kind = match view.kind {
-        view::OrderType::Limit => exchange::OrderType::Limit,
-        view::OrderType::Market => exchange::OrderType::Market,
-    };
     exchange::Order {
         order_id: view.order_id,
         symbol: view.symbol,
         side: side(view.side).into(),
-        r#type: kind.into(),
-        time_in_force: time_in_force.into(),
-        quantity: view.quantity.to_string(),
-        price: view
-            .price
-            .map(|price| price.to_string())
-            .unwrap_or_default(),
-        filled: view.filled.to_string(),
-        status: view.status.name().to_owned(),
+        r#type: view.kind,
+        time_in_force: view.time_in_force,
+        quantity: view.quantity,
+        price: view.price.unwrap_or_default(),
+        filled: view.filled,
+        status: view.status,
+        remaining: view.remaining,
+        average_price: view.average_price.unwrap_or_default(),
+        stop_price: view.stop_price.unwrap_or_default(),
+        entered: view.entered,
+        time: view.time,
     }
 }
 
 pub(super) fn levels(levels: Vec<view::Level>, depth: usize) -> Vec<exchange::Level> {
-    let one = |view::Level(price, quantity)| exchange::Level {
-        price: price.to_string(),
-        quantity: quantity.to_string(),
-    };
+    let one = |[price, quantity]: view::Level| exchange::Level { price, quantity };
     levels.into_iter().take(depth).map(one).collect()
 }
 
@@ -136,20 +169,22 @@ pub(super) fn trade(view: view::Trade) -> exchange::Trade {
     exchange::Trade {
         trade_id: view.trade_id,
         symbol: view.symbol,
-        price: view.price.to_string(),
-        quantity: view.quantity.to_string(),
+        price: view.price,
+        quantity: view.quantity,
         taker: side(view.side).into(),
-        time_ms: view.time_ms,
+        time: view.time,
     }
 }
 
 pub(super) fn position(view: view::Position) -> exchange::Position {
-    let average = view.average_price.map(|price| price.to_string());
     exchange::Position {
         symbol: view.symbol,
-        quantity: view.quantity.to_string(),
-        average_price: average.unwrap_or_default(),
-        realized: view.realized.to_string(),
+        quantity: view.quantity,
+        average_price: view.average_price.unwrap_or_default(),
+        realised_pnl: view.realised_pnl,
+        unrealised_pnl: view.unrealised_pnl,
+        fees: view.fees,
+        balance: view.balance,
     }
 }
 
@@ -160,9 +195,15 @@ fn side(side: view::Side) -> exchange::Side {
     }
 }
 
-pub(super) fn decimal(name: &str, text: &str) -> Result<Decimal, Failure> {
-    let wrong = |error| Failure::new(Code::InvalidArgument, format!("{name} {text:?}: {error}"));
-    text.parse().map_err(wrong)
+/// Decimals stay text until the exchange reads them; empty is left out.
+fn decimal(text: String) -> Option<Decimal> {
+    Some(text)
+        .filter(|text| !text.is_empty())
+        .map(Decimal::from)
+}
+
+fn invalid(name: &str, text: &str, error: impl std::fmt::Display) -> Failure {
+    Failure::new(Code::InvalidArgument, format!("{name} {text:?}: {error}"))
 }
 
 pub(super) fn missing(name: &str, right: &str) -> Failure {
