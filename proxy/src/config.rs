@@ -128,7 +128,7 @@ pub struct Cluster {
     pub probes: Vec<Probe>,
     /// When traffic itself takes an endpoint out.
     pub eject: Eject,
-    /// All endpoints are used when no more than so many percent are well.
+    /// All endpoints are used when fewer than so many percent are well; 0: never.
     pub fail_open_percent: u8,
     /// From coming (back) to a full share of new clients; zero: at once.
     pub slow_start: Duration,
@@ -298,6 +298,8 @@ pub enum AffinityBy {
     Query(String),
     /// The value of this cookie of the application.
     Cookie(String),
+    /// The subject of the verified token.
+    Subject,
 }
 
 /// Which request goes where.

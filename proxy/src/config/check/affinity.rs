@@ -53,14 +53,23 @@ pub(super) fn by(
     );
     found.extend(shape.query.clone().map(AffinityBy::Query));
     found.extend(shape.cookie.clone().map(AffinityBy::Cookie));
+    found.extend(
+        shape
+            .subject
+            .filter(|subject| *subject)
+            .map(|_| AffinityBy::Subject),
+    );
     match found.len() {
         1 => found.pop(),
         0 => {
-            checker.wrong(path, "names nothing; one of header, query, cookie");
+            checker.wrong(path, "names nothing; one of header, query, cookie, subject");
             None
         }
         _ => {
-            checker.wrong(path, "names several things; one of header, query, cookie");
+            checker.wrong(
+                path,
+                "names several things; one of header, query, cookie, subject",
+            );
             None
         }
     }

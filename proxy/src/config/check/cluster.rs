@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use holdfast_core::{ClusterName, EndpointId};
+
 use super::{Checker, affinity, file};
 use crate::config::unit::Span;
 use crate::config::{Cluster, Discovery, Drain, Eject, Endpoint, Handoff, HandoffContract};
@@ -17,7 +19,9 @@ pub(super) fn clusters(checker: &mut Checker<'_>, file: &file::Config) -> Vec<Cl
     let mut clusters: Vec<Cluster> = Vec::new();
     for (name, shape) in shapes {
         let path = format!("clusters.{name}");
-        self::name(checker, &path, "cluster", name);
+        if let Err(wrong) = ClusterName::parse(name) {
+            checker.wrong(&path, format!("{name:?} is no cluster name: {wrong}"));
+        }
         let cluster = cluster(checker, file, &path, name, shape, clusters.is_empty());
         let taken = |other: &Cluster| other.cookie == cluster.cookie;
         if let Some(other) = clusters.iter().find(|other| taken(other)) {
@@ -128,7 +132,10 @@ fn endpoints_of(checker: &mut Checker<'_>, path: &str, shapes: &[file::Endpoint]
     let mut endpoints = Vec::new();
     for (index, shape) in shapes.iter().enumerate() {
         let path = format!("{path}[{index}]");
-        name(checker, &format!("{path}.id"), "endpoint id", &shape.id);
+        if let Err(wrong) = EndpointId::parse(&shape.id) {
+            let message = format!("{:?} is no endpoint id: {wrong}", shape.id);
+            checker.wrong(&format!("{path}.id"), message);
+        }
         if !seen.insert(&shape.id) {
             let message = format!("{:?} is the id of another endpoint too", shape.id);
             checker.wrong(&format!("{path}.id"), message);
@@ -303,15 +310,6 @@ fn handoff(
         dials: shape.dials,
         message_buffer: shape.message_buffer.bytes(),
         unaccepted_buffer: shape.unaccepted_buffer.bytes(),
-    }
-}
-
-/// Names appear in metrics, logs, cookies and admin paths.
-fn name(checker: &mut Checker<'_>, path: &str, what: &str, name: &str) {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
-        let message = format!("{name:?} is no {what}; 1 to 64 letters, digits, `-`, `_`, `.`");
-        checker.wrong(path, message);
     }
 }
 

@@ -1,7 +1,7 @@
 //! A route's rules: it leads somewhere, can be reached, and asks only for what is configured.
 
 use super::{Checker, file, suggestion};
-use crate::config::{Cluster, IdentityNeed, RelayKind, Route};
+use crate::config::{AffinityBy, Cluster, IdentityNeed, RelayKind, Route};
 
 pub(super) fn routes(
     checker: &mut Checker<'_>,
@@ -70,18 +70,26 @@ fn leads_somewhere(
     shape: &file::Route,
     clusters: &[Cluster],
 ) {
-    if !clusters.iter().any(|cluster| cluster.name == shape.cluster) {
+    let Some(cluster) = clusters
+        .iter()
+        .find(|cluster| cluster.name == shape.cluster)
+    else {
         let known: Vec<&str> = clusters
             .iter()
             .map(|cluster| cluster.name.as_str())
             .collect();
-        let message = format!(
-            "there is no cluster {:?}; {}",
-            shape.cluster,
-            suggestion(&shape.cluster, &known)
-        );
+        let near = suggestion(&shape.cluster, &known);
+        let message = format!("there is no cluster {:?}; {near}", shape.cluster);
         checker.wrong(&format!("{path}.cluster"), message);
         return;
+    };
+    if cluster.affinity_by == Some(AffinityBy::Subject) && shape.identity == IdentityNeed::Off {
+        let message = format!(
+            "affinity of cluster {} is by subject, which this route does not ask for; required or \
+             optional",
+            cluster.name
+        );
+        checker.wrong(&format!("{path}.identity"), message);
     }
     if shape.identity != IdentityNeed::Off && file.identity.is_none() {
         let message =

@@ -84,4 +84,6 @@ pub struct AffinityBy {
     pub query: Option<String>,
     /// The value of this cookie of the application.
     pub cookie: Option<String>,
+    /// The token's subject: all devices of a user come to one endpoint.
+    pub subject: Option<bool>,
 }

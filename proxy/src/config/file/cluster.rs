@@ -23,8 +23,8 @@ pub struct Cluster {
     /// When traffic itself takes an endpoint out for a while.
     #[serde(default)]
     pub eject: Eject,
-    /// When no more than so many percent of the endpoints are well, all are used: a wrong probe
-    /// must not be worse than none. 0: only when none is well.
+    /// When fewer than so many percent of the endpoints are well, all are used: a wrong probe must
+    /// not be worse than none. 0: never.
     #[serde(default)]
     pub fail_open: u8,
     /// An endpoint that comes (back) gets its full share of new clients after this time.

@@ -1,0 +1,246 @@
+//! One request, several endpoints: who is tried next, and when is that allowed?
+//!
+//! A dial that failed has said nothing to anybody, so any request may go elsewhere at once. An
+//! answer 421, or 503 of a contract endpoint, says "not processed", and then any method may be
+//! repeated as long as its body is still there. A connection that broke before the answer says
+//! nothing at all: only what is idempotent is repeated (RFC 9110 section 9.2.2), or what carries
+//! an `Idempotency-Key`, once.
+
+use holdfast_core::decide::{Next, Search};
+use holdfast_core::health::Kind;
+use holdfast_core::{Endpoint, EndpointId, Relay, next};
+use http::HeaderName;
+use http::header;
+use pingora_core::protocols::{ALPN, TcpKeepalive};
+use pingora_core::upstreams::peer::{H1UpgradePolicy, HttpPeer, HttpUpstreamRequestPolicy};
+use pingora_core::{Error, ErrorSource, ErrorType, Result};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+use super::answer::{Answer, Code};
+use super::exchange::Exchange;
+use super::{Edge, STREAMS, UPSTREAM_KEEPALIVE};
+use crate::config::Protocol;
+
+impl Edge {
+    /// The endpoint to dial: the one decided on, or the next.
+    pub(super) fn peer(&self, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
+        let endpoint = match &exchange.endpoint {
+            Some(endpoint) => endpoint.clone(),
+            None => match self.next(exchange) {
+                Some(next) => {
+                    exchange.send_to(next.endpoint.clone(), next.moved_from);
+                    next.endpoint
+                }
+                None => return Err(nobody(exchange)),
+            },
+        };
+        exchange.attempts += 1;
+        Ok(Box::new(self.peer_of(&endpoint, exchange)))
+    }
+
+    fn peer_of(&self, endpoint: &Endpoint, exchange: &Exchange) -> HttpPeer {
+        let shared = &self.shared;
+        let mut peer = HttpPeer::new(endpoint.address, false, String::new());
+        let options = &mut peer.options;
+        options.connection_timeout = Some(shared.timeouts.connect);
+        options.total_connection_timeout = Some(shared.timeouts.connect);
+        let route = exchange.forward.as_ref().map(|forward| &forward.route.name);
+        options.read_timeout = route.map(|route| shared.routes.timeout(route));
+        options.write_timeout = Some(shared.timeouts.write);
+        options.idle_timeout = Some(shared.timeouts.upstream_idle);
+        options.http_upstream_request_policy = HttpUpstreamRequestPolicy {
+            h1_upgrade: H1UpgradePolicy::Deny,
+            ..HttpUpstreamRequestPolicy::default()
+        };
+        options.tcp_keepalive = Some(TcpKeepalive {
+            idle: UPSTREAM_KEEPALIVE,
+            interval: UPSTREAM_KEEPALIVE / 3,
+            count: 3,
+            user_timeout: std::time::Duration::ZERO,
+        });
+        let cluster = exchange
+            .forward
+            .as_ref()
+            .map(|forward| forward.cluster.name());
+        let h2c = cluster.is_some_and(|name| shared.routes.protocol(name) == Protocol::H2c);
+        if exchange.relay() == Relay::Grpc || h2c {
+            options.alpn = ALPN::H2;
+            options.max_h2_streams = STREAMS;
+        }
+        peer
+    }
+
+    /// Looks at an answer before anything of it is passed on.
+    pub(super) fn judge(
+        &self,
+        session: &Session,
+        head: &ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let Some(endpoint) = exchange.endpoint.clone() else {
+            return Ok(());
+        };
+        let Some(forward) = &exchange.forward else {
+            return Ok(());
+        };
+        let status = head.status.as_u16();
+        let cluster = forward.cluster.name().clone();
+        let kept = head.headers.get(CONTRACT).is_some_and(|value| value == "1");
+        self.shared
+            .outcomes
+            .send(&cluster, &endpoint, Kind::Answered { status });
+        if kept {
+            self.shared
+                .outcomes
+                .send(&cluster, &endpoint, Kind::Contract { kept });
+        }
+        let opaque = !kept && !endpoint.contract;
+        if opaque || !matches!(status, 421 | 503) || session.as_ref().retry_buffer_truncated() {
+            return Ok(());
+        }
+        let search = exchange.search.get_or_insert_with(|| Search::of(forward));
+        let follow = match (status, owner(head)) {
+            (421, Some(owner)) => search.redirected(&endpoint.id, owner),
+            (421, None) => false,
+            _ => {
+                search.refused(&endpoint.id);
+                true
+            }
+        };
+        if !follow || exchange.attempts > self.shared.retry.attempts + self.shared.retry.hops {
+            return Ok(());
+        }
+        // nobody else: then the answer is as good as any of ours
+        let Some(next) = self.next(exchange) else {
+            return Ok(());
+        };
+        self.shared.telemetry.redirected(&cluster, status);
+        exchange.send_to(next.endpoint, next.moved_from);
+        let mut error = Error::explain(ErrorType::Custom(ELSEWHERE), "answered elsewhere");
+        error.set_retry(true);
+        Err(error)
+    }
+
+    /// A dial failed: nothing was said, so anybody else may be asked.
+    pub(super) fn dial_failed(&self, exchange: &mut Exchange, mut error: Box<Error>) -> Box<Error> {
+        self.abandon(exchange, Kind::DialFailed);
+        let again = exchange.attempts < self.shared.retry.attempts && self.find(exchange);
+        error.set_retry(again);
+        if !again {
+            exchange.answer = Some(unreachable());
+        }
+        error
+    }
+
+    /// The connection broke after the request was begun.
+    pub(super) fn broke(
+        &self,
+        session: &Session,
+        exchange: &mut Exchange,
+        mut error: Box<Error>,
+        reused: bool,
+    ) -> Box<Error> {
+        if matches!(error.etype(), ErrorType::Custom(ELSEWHERE)) {
+            return error;
+        }
+        let unanswered = session.response_written().is_none();
+        let whole = !session.as_ref().retry_buffer_truncated();
+        let repeatable = session.req_header().method.is_idempotent() || exchange.repeatable;
+        error.set_retry(false);
+        if *error.esource() != ErrorSource::Upstream {
+            return error;
+        }
+        let timed_out = matches!(
+            error.etype(),
+            ErrorType::ReadTimedout | ErrorType::WriteTimedout
+        );
+        if reused && !timed_out && unanswered {
+            // the endpoint may just have closed a connection it no longer wanted
+            error.set_retry(repeatable && whole && exchange.attempts <= ATTEMPTS_REUSED);
+            return error;
+        }
+        self.abandon(exchange, Kind::Broken);
+        let again = unanswered
+            && repeatable
+            && whole
+            && !timed_out
+            && exchange.attempts < self.shared.retry.attempts
+            && self.find(exchange);
+        exchange.repeatable = false;
+        error.set_retry(again);
+        error
+    }
+
+    /// The endpoint did not take it: tell the control plane, and remember it for the search.
+    fn abandon(&self, exchange: &mut Exchange, kind: Kind) {
+        exchange.open = None;
+        let Some(endpoint) = exchange.endpoint.clone() else {
+            return;
+        };
+        let Some(forward) = &exchange.forward else {
+            return;
+        };
+        self.shared
+            .outcomes
+            .send(forward.cluster.name(), &endpoint, kind);
+        let search = exchange.search.get_or_insert_with(|| Search::of(forward));
+        search.dial_failed(&endpoint.id);
+    }
+
+    /// Is there another endpoint? Then it is the one that is dialled next.
+    fn find(&self, exchange: &mut Exchange) -> bool {
+        match self.next(exchange) {
+            Some(next) => {
+                exchange.send_to(next.endpoint, next.moved_from);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn next(&self, exchange: &mut Exchange) -> Option<Next> {
+        let forward = exchange.forward.as_ref()?;
+        let search = exchange.search.get_or_insert_with(|| Search::of(forward));
+        let snapshot = self.shared.snapshots.load();
+        next(&snapshot, forward.cluster.name(), forward.key, search)
+    }
+}
+
+fn owner(head: &ResponseHeader) -> Option<EndpointId> {
+    EndpointId::parse(head.headers.get(OWNER)?.to_str().ok()?).ok()
+}
+
+fn unreachable() -> Answer {
+    Answer::new(Code::NoEndpoint, "no endpoint could be reached")
+}
+
+fn nobody(exchange: &mut Exchange) -> Box<Error> {
+    exchange.answer = Some(unreachable());
+    Error::explain(ErrorType::HTTPStatus(503), "no endpoint is left to try")
+}
+
+/// Does an endpoint's answer ask to be stored by anybody? Then it must not carry a cookie that
+/// is one client's.
+pub(super) fn is_public(head: &ResponseHeader) -> bool {
+    let values = head
+        .headers
+        .get_all(header::CACHE_CONTROL)
+        .iter()
+        .map(|v| v.as_bytes());
+    let public = |token: &[u8]| {
+        token.eq_ignore_ascii_case(b"public") || token.to_ascii_lowercase().starts_with(b"s-maxage")
+    };
+    values
+        .flat_map(holdfast_wire::token_list::tokens)
+        .any(public)
+}
+
+const CONTRACT: HeaderName = HeaderName::from_static("holdfast-contract");
+const OWNER: HeaderName = HeaderName::from_static("holdfast-owner");
+
+/// Marks the error by which an answer is exchanged for another endpoint's.
+const ELSEWHERE: &str = "elsewhere";
+
+/// A pool full of connections that all turn out closed is left after so many.
+const ATTEMPTS_REUSED: usize = 3;
