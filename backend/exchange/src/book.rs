@@ -66,6 +66,12 @@ impl Book {
             .map(|queue| self.queues[queue as usize].head)
     }
 
+    /// What is displayed at a price.
+    pub(crate) fn quantity_at(&self, side: Side, price: Price) -> Quantity {
+        let queue = self.sides[side.index()].find(price);
+        queue.map_or(Quantity::ZERO, |queue| self.queues[queue as usize].quantity)
+    }
+
     /// The levels of a side, best first.
     pub(crate) fn levels(&self, side: Side) -> impl Iterator<Item = Level> + '_ {
         self.sides[side.index()]

@@ -5,7 +5,7 @@ use crate::units::{Money, OrderId, Price, Quantity, Side, SymbolId};
 use serde::{Deserialize, Serialize};
 
 /// One request that changes something.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Enter an order.
@@ -191,7 +191,7 @@ pub enum Control {
 }
 
 /// A disturbance from outside the model.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Shock {
     /// Informed traders learn that the instrument is worth this much more (or less): basis points.
@@ -226,4 +226,15 @@ pub enum Shock {
         /// What stays.
         basis_points: u16,
     },
+}
+
+impl Shock {
+    /// Which instrument it strikes.
+    #[must_use]
+    pub fn symbol(&self) -> SymbolId {
+        match *self {
+            Self::News { symbol, .. } | Self::Sweep { symbol, .. } => symbol,
+            Self::Halt { symbol, .. } | Self::Thin { symbol, .. } => symbol,
+        }
+    }
 }

@@ -65,7 +65,9 @@ impl Exchange {
     ) -> Result<Self, ScenarioError> {
         let terms = scenario.terms()?;
         let kept = usize::from(scenario.remembered);
-        let count = usize::from(outside.clamp(1, OUTSIDE_MAX) + scenario.flow.accounts());
+        let count = usize::from(
+            outside.clamp(1, OUTSIDE_MAX) + scenario.flow.accounts(terms.symbols.len()),
+        );
         let markets = terms
             .symbols
             .into_iter()
@@ -100,7 +102,8 @@ impl Exchange {
             moved: Vec::new(),
             next_expiry: u64::MAX,
         };
-        let flow = Flow::new(&scenario.flow, seed, &engine);
+        let mut flow = Flow::new(&scenario.flow, seed, &engine);
+        flow.schedule(&scenario.flow.shocks, &engine)?;
         Ok(Self {
             scenario: scenario.clone(),
             seed,
@@ -222,25 +225,8 @@ impl Exchange {
     }
 
     fn inject(&mut self, shock: Shock, events: &mut Events) -> Result<Accepted, Refusal> {
-        let symbol = match shock {
-            Shock::News { symbol, .. } | Shock::Sweep { symbol, .. } => symbol,
-            Shock::Halt { symbol, .. } | Shock::Thin { symbol, .. } => symbol,
-        };
-        let now = self.engine.clock.market;
-        let market = self.engine.markets.get_mut(symbol.index());
-        let market = market.ok_or_else(|| Refusal::UnknownSymbol(format!("#{}", symbol.0)))?;
-        let condition = match shock {
-            Shock::Halt { ticks, .. } => {
-                market.halted_until = now + u64::from(ticks);
-                Condition::Halted
-            }
-            Shock::News { .. } => Condition::News,
-            Shock::Sweep { .. } => Condition::Sweep,
-            Shock::Thin { .. } => Condition::Thinned,
-        };
-        let report = self.engine.simulator(Some((symbol, condition)));
-        events.push(Event::Simulator(report));
-        Ok(Accepted::Simulator(report))
+        self.flow.inject(shock, &mut self.engine, events)?;
+        Ok(Accepted::Simulator(self.engine.simulator(None)))
     }
 
     /// One tick of market time: what expires, then what the simulated traders do.
@@ -248,6 +234,7 @@ impl Exchange {
         self.engine.clock.market += 1;
         self.engine.expire(events);
         if self.engine.clock.state != SimulatorState::Stopped {
+            self.flow.strike(&mut self.engine, events);
             self.flow.run(&mut self.engine, events);
         }
     }

@@ -62,7 +62,10 @@ pub use event::{
     OrderStatus, PositionReport, SimulatorReport, Trade,
 };
 pub use exchange::{Accepted, Exchange};
-pub use flow::{CrowdSettings, FlowSettings};
+pub use flow::{
+    ClusterSettings, CrowdSettings, FlowSettings, LargeOrderSettings, MakerSettings,
+    MomentumSettings, QueueSettings, Scheduled, ShockRequest, ValueSettings,
+};
 pub use instrument::{Instrument, InstrumentError, money, money_text};
 pub use query::Depth;
 pub use refusal::Refusal;

@@ -242,7 +242,7 @@ impl Scenario {
         if !(1..=REMEMBERED_MAX).contains(&self.remembered) {
             return Err(error("remembered", &format!("1 to {REMEMBERED_MAX}")));
         }
-        self.flow.check(self.symbols.len())
+        self.flow.check()
     }
 }
 

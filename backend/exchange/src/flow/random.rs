@@ -1,6 +1,7 @@
 //! Chance: ChaCha with 8 rounds, one stream for each trader, and the few distributions in use.
 //! Logarithms come from `libm`, so that every build draws the same.
 
+use crate::units::Side;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -42,6 +43,21 @@ impl Random {
     pub(crate) fn wait(&mut self, rate: f64) -> u64 {
         let seconds = -libm::log(self.unit()) / rate;
         (seconds * super::MICROS_PER_SECOND) as u64
+    }
+
+    /// Either side, evenly.
+    pub(crate) fn side(&mut self) -> Side {
+        if self.0.next_u32() & 1 == 0 {
+            Side::Buy
+        } else {
+            Side::Sell
+        }
+    }
+
+    /// From the standard normal distribution (Box and Muller; the second value is not kept).
+    pub(crate) fn normal(&mut self) -> f64 {
+        let radius = libm::sqrt(-2.0 * libm::log(self.unit()));
+        radius * libm::cos(std::f64::consts::TAU * self.unit())
     }
 
     /// A Poisson-distributed count; for small means.

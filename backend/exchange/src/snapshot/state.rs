@@ -92,7 +92,8 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<Exchange, RestoreError> {
         }
     }
     engine.next_expiry = next_expiry;
-    exchange.flow.take(reader)?;
+    let visitors = AccountId(exchange.engine.accounts.len() as u16 - 1);
+    exchange.flow.take(reader, visitors)?;
     Ok(exchange)
 }
 
