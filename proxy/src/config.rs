@@ -11,7 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_core::health::ProbeSettings;
+
 mod check;
+mod decisions;
 mod error;
 pub mod file;
 mod position;
@@ -64,6 +67,8 @@ pub struct Config {
     pub forwarded: Vec<Network>,
     /// Where the access log goes.
     pub access_log: AccessLogTo,
+    /// All this as the core decides by it.
+    pub decisions: holdfast_core::control::Config,
     /// What is allowed and probably not meant; said at the start and by `check`.
     pub warnings: Vec<Problem>,
 }
@@ -125,7 +130,7 @@ pub struct Cluster {
     /// Who gets a new client.
     pub balance: Balance,
     /// What is asked to learn whether an endpoint is well.
-    pub probes: Vec<Probe>,
+    pub probes: Vec<ProbeSettings>,
     /// When traffic itself takes an endpoint out.
     pub eject: Eject,
     /// All endpoints are used when fewer than so many percent are well; 0: never.
@@ -184,45 +189,6 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// Its share of new clients; 0: none.
     pub weight: u32,
-}
-
-/// One question asked again and again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Probe {
-    /// What is asked.
-    pub kind: ProbeKind,
-    /// Between two probes, moved by up to a tenth.
-    pub interval: Duration,
-    /// For the answer.
-    pub timeout: Duration,
-    /// Good answers in a row before an endpoint counts as well.
-    pub rise: u32,
-    /// Bad answers in a row before it counts as ill.
-    pub fall: u32,
-}
-
-/// What a probe asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ProbeKind {
-    /// A GET, answered by 200 to 299.
-    Http {
-        /// The path.
-        path: String,
-        /// The host header; `None`: the endpoint's address.
-        host: Option<String>,
-    },
-    /// `grpc.health.v1.Health/Check`.
-    Grpc {
-        /// The service; empty: the whole server.
-        service: String,
-    },
-    /// A connection is enough.
-    Tcp,
-    /// An upgrade, then a ping that is answered.
-    WebSocket {
-        /// The path of the upgrade.
-        path: String,
-    },
 }
 
 /// When traffic itself takes an endpoint out.

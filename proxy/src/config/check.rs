@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::decisions::decisions;
 use super::error::{ConfigError, Problem, suggestion};
 use super::position::Positions;
 use super::unit::Span;
@@ -46,7 +47,7 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
 }
 
 /// Collects what is wrong while the parts are turned over.
-struct Checker<'a> {
+pub(super) struct Checker<'a> {
     positions: Positions,
     folder: &'a Path,
     problems: Vec<Problem>,
@@ -55,7 +56,7 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     /// The value at this path is wrong.
-    fn wrong(&mut self, path: &str, message: impl Into<String>) {
+    pub(super) fn wrong(&mut self, path: &str, message: impl Into<String>) {
         let position = self.positions.value(path);
         self.problems.push(Problem {
             position,
@@ -117,7 +118,13 @@ fn whole(checker: &mut Checker<'_>, path: &Path, file: file::Config) -> Config {
     if file.threads == Some(0) {
         checker.wrong("threads", "0 threads carry nothing; at least 1");
     }
+    // what is wrong already would only be said twice
+    let decisions = match checker.problems.is_empty() {
+        true => decisions(checker, &affinity, &clusters, &routes),
+        false => holdfast_core::control::Config::default(),
+    };
     Config {
+        decisions,
         path: path.to_owned(),
         written,
         threads: file.threads.unwrap_or_else(cores),

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use holdfast_core::health::{ProbeKind, ProbeSettings};
 use holdfast_core::{ClusterName, EndpointId};
 
 use super::{Checker, affinity, file};
 use crate::config::unit::Span;
 use crate::config::{Cluster, Discovery, Drain, Eject, Endpoint, Handoff, HandoffContract};
-use crate::config::{Probe, ProbeKind};
 
 pub(super) fn clusters(checker: &mut Checker<'_>, file: &file::Config) -> Vec<Cluster> {
     if file.clusters.is_empty() {
@@ -162,7 +162,7 @@ fn endpoint_address(checker: &mut Checker<'_>, path: &str, text: &str) -> std::n
     checker.address(path, text)
 }
 
-fn probes(checker: &mut Checker<'_>, path: &str, shapes: &[file::Probe]) -> Vec<Probe> {
+fn probes(checker: &mut Checker<'_>, path: &str, shapes: &[file::Probe]) -> Vec<ProbeSettings> {
     let mut probes = Vec::new();
     for (index, shape) in shapes.iter().enumerate() {
         let path = format!("{path}.probes[{index}]");
@@ -188,8 +188,9 @@ fn probes(checker: &mut Checker<'_>, path: &str, shapes: &[file::Probe]) -> Vec<
         }
         if let Some(kind) = probe_kind(checker, &path, shape) {
             let (interval, timeout) = (interval.0, timeout.0);
-            probes.push(Probe {
+            probes.push(ProbeSettings {
                 kind,
+                port: shape.port,
                 interval,
                 timeout,
                 rise,
@@ -204,9 +205,20 @@ fn probe_kind(checker: &mut Checker<'_>, path: &str, shape: &file::Probe) -> Opt
     let mut kinds = Vec::new();
     if let Some(http) = &shape.http {
         absolute_path(checker, &format!("{path}.http.path"), &http.path);
+        let (status_min, status_max) = (
+            http.status_min.unwrap_or(200),
+            http.status_max.unwrap_or(299),
+        );
+        if !(100..=status_max).contains(&status_min) || status_max > 599 {
+            let message = format!("{status_min} to {status_max} is no range; 100 to 599");
+            checker.wrong(&format!("{path}.http.status_min"), message);
+        }
+        let (path, host) = (http.path.clone(), http.host.clone());
         kinds.push(ProbeKind::Http {
-            path: http.path.clone(),
-            host: http.host.clone(),
+            path,
+            host,
+            status_min,
+            status_max,
         });
     }
     if let Some(grpc) = &shape.grpc {
@@ -219,9 +231,8 @@ fn probe_kind(checker: &mut Checker<'_>, path: &str, shape: &file::Probe) -> Opt
     }
     if let Some(websocket) = &shape.websocket {
         absolute_path(checker, &format!("{path}.websocket.path"), &websocket.path);
-        kinds.push(ProbeKind::WebSocket {
-            path: websocket.path.clone(),
-        });
+        let (path, host) = (websocket.path.clone(), websocket.host.clone());
+        kinds.push(ProbeKind::WebSocket { path, host });
     }
     if kinds.len() != 1 {
         let many = if kinds.is_empty() {

@@ -45,7 +45,7 @@ fn route(checker: &mut Checker<'_>, file: &file::Config, path: &str, shape: &fil
         }
     }
     Route {
-        name: shape.name.clone().unwrap_or_else(|| shape.path.clone()),
+        name: shape.name.clone().unwrap_or_else(|| default_name(shape)),
         path: shape.path.clone(),
         host: shape.host.as_ref().map(|host| host.to_ascii_lowercase()),
         methods: shape.methods.clone(),
@@ -104,4 +104,18 @@ fn leads_somewhere(
 
 fn same_match(a: &Route, b: &Route) -> bool {
     a.path == b.path && a.host == b.host && a.methods == b.methods && a.headers == b.headers
+}
+
+/// What tells it from its neighbours: methods, host and path as far as they are given.
+fn default_name(shape: &file::Route) -> String {
+    let mut name = shape.methods.join(",");
+    if !name.is_empty() {
+        name.push(' ');
+    }
+    name.push_str(shape.host.as_deref().unwrap_or_default());
+    name.push_str(&shape.path);
+    for (field, value) in &shape.headers {
+        name.push_str(&format!(" {field}={value}"));
+    }
+    name
 }

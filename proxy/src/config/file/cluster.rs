@@ -121,7 +121,7 @@ pub enum Balance {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Probe {
-    /// A GET that must be answered by 200 to 299.
+    /// A GET that must be answered by 200 to 299, or as `status_min` and `status_max` say.
     pub http: Option<HttpProbe>,
     /// `grpc.health.v1.Health/Check`.
     pub grpc: Option<GrpcProbe>,
@@ -129,6 +129,8 @@ pub struct Probe {
     pub tcp: Option<TcpProbe>,
     /// An upgrade, then a ping that must be answered.
     pub websocket: Option<WebSocketProbe>,
+    /// Asked on this port. Default: the endpoint's own.
+    pub port: Option<u16>,
     /// Between two probes; moved by up to a tenth so that they do not march in step.
     pub interval: Option<Span>,
     /// For the answer.
@@ -148,6 +150,12 @@ pub struct HttpProbe {
     /// The host header. Default: the endpoint's address.
     #[serde(default)]
     pub host: Option<String>,
+    /// The lowest good status. Default: 200.
+    #[serde(default)]
+    pub status_min: Option<u16>,
+    /// The highest good status. Default: 299.
+    #[serde(default)]
+    pub status_max: Option<u16>,
 }
 
 /// The standard health service.
@@ -169,6 +177,9 @@ pub struct TcpProbe {}
 pub struct WebSocketProbe {
     /// The path of the upgrade.
     pub path: String,
+    /// The host header. Default: the endpoint's address.
+    #[serde(default)]
+    pub host: Option<String>,
 }
 
 /// When traffic itself takes an endpoint out for a while.
