@@ -210,11 +210,12 @@ impl Reader<'_> {
     }
 
     fn time_in_force(&self, kind: OrderType) -> Result<TimeInForce, Refusal> {
-        let force = self.request.time_in_force.unwrap_or(match kind {
+        let usual = match kind {
             OrderType::Market => Force::Ioc,
             _ if self.request.expires_in.is_some() => Force::Gtd,
             _ => Force::Gtc,
-        });
+        };
+        let force = self.request.time_in_force.unwrap_or(usual);
         if force != Force::Gtd && self.request.expires_in.is_some() {
             let problem = "expires_in goes with time_in_force gtd only";
             return Err(Refusal::InvalidOrder(problem.to_owned()));

@@ -121,7 +121,7 @@ impl Default for Scenario {
             day: Span::seconds(86_400),
             candle: Span::seconds(1),
             remembered: 200,
-            flow: crate::flow::FlowSettings::default(),
+            flow: crate::flow::FlowSettings::calm(),
         }
     }
 }

@@ -156,6 +156,41 @@ impl Default for CrowdSettings {
 }
 
 impl FlowSettings {
+    /// What `conf/scenarios/calm.yaml` has.
+    pub(crate) fn calm() -> Self {
+        Self {
+            crowd: Some(CrowdSettings::default()),
+            queues: Some(QueueSettings { usual: 2.4 }),
+            clusters: Some(ClusterSettings {
+                branching: 0.6,
+                fast: 5.0,
+                slow: 0.05,
+            }),
+            large_orders: Some(LargeOrderSettings {
+                count: 6,
+                tail: 1.5,
+            }),
+            makers: Some(MakerSettings {
+                count: 1,
+                half_spread: 2,
+                quotes: 2,
+                lots: 500,
+                rate: 0.5,
+                patience: 3_000,
+            }),
+            momentum: None,
+            value: Some(ValueSettings {
+                count: 2,
+                rate: 0.2,
+                margin: 12.0,
+                lots: 1_000,
+                wander: 0.6,
+                revert: 0.001,
+            }),
+            shocks: Vec::new(),
+        }
+    }
+
     /// Simulated traders for each instrument that have an account of their own.
     pub(crate) fn traders(&self) -> u16 {
         self.makers.as_ref().map_or(0, |makers| makers.count)

@@ -133,7 +133,7 @@ impl Due {
         now == self.at
             || self
                 .every
-                .is_some_and(|every| now > self.at && (now - self.at) % every.max(1) == 0)
+                .is_some_and(|every| now > self.at && (now - self.at).is_multiple_of(every.max(1)))
     }
 }
 

@@ -189,8 +189,9 @@ fn put_order(order: &Order, detail: &Detail, writer: &mut Writer) {
     let plain = detail.request == usual && !detail.waiting;
     let hidden = order.hidden != Quantity::ZERO;
     let filled = detail.filled != Quantity::ZERO;
-    let flags = PLAIN * u8::from(plain) | HIDDEN * u8::from(hidden) | FILLED * u8::from(filled);
-    writer.byte(flags | (self_trade as u8) << 4);
+    let flag = |bit: u8, set: bool| if set { bit } else { 0 };
+    let flags = flag(PLAIN, plain) | flag(HIDDEN, hidden) | flag(FILLED, filled);
+    writer.byte(flags | ((self_trade as u8) << 4));
     writer.put(&order.id);
     writer.put(&order.account);
     writer.put(&order.open);

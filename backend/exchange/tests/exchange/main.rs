@@ -2,4 +2,7 @@
 
 mod books;
 mod conservation;
+mod facts;
 mod promise;
+mod scenarios;
+mod statistics;
