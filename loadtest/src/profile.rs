@@ -166,6 +166,7 @@ async fn load(options: &Options) -> Result<Report, Error> {
             done: done.clone(),
             orders: options.orders_of_profile(),
             requests: options.requests,
+            channels: options.profile.channels(),
             // Elsewhere it is right that sessions change their place.
             answered_by: (options.profile == Profile::Affinity).then(Shared::default),
         };
@@ -223,6 +224,8 @@ struct Seat {
     /// Both a second.
     orders: u32,
     requests: u32,
+    /// Added to the query of both streams.
+    channels: &'static str,
     /// Where all clients of a session write down who answered.
     answered_by: Option<Shared>,
 }
@@ -244,6 +247,15 @@ impl Profile {
             Self::Affinity => 30,
             Self::GracefulShutdown | Self::RollingDeploy | Self::Kill => 5,
         })
+    }
+
+    /// Without orders of its own, a stream of orders is silent.
+    fn channels(self) -> &'static str {
+        if self == Self::IdleTimeout {
+            "&channels=order"
+        } else {
+            ""
+        }
     }
 
     fn disturbs(self) -> bool {

@@ -193,3 +193,73 @@ impl Ports {
 const SEATS_MAX: u16 = 10;
 /// Ports from the base to the last one used.
 const SPAN: u16 = 30;
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn plan(arguments: &[&str]) -> Result<Plan, Error> {
+        let line = Line::try_parse_from([&["lab"], arguments].concat()).expect("known flags");
+        Plan::new(&line.options)
+    }
+
+    fn ports(seats: &[Seat]) -> Vec<u16> {
+        seats.iter().map(|seat| seat.address.port()).collect()
+    }
+
+    #[test]
+    fn without_flags_everything_is_where_the_readme_says() {
+        let plan = plan(&[]).expect("a plan");
+        let single = [plan.proxy, plan.h2c, plan.admin, plan.control];
+        assert_eq!(
+            single.map(|address| address.port()),
+            [8080, 8081, 9090, 9190]
+        );
+        assert_eq!(ports(&plan.backends), [9001, 9002, 9003]);
+        assert_eq!(ports(&plan.sticky_apps), [9101, 9102, 9103]);
+        let ids: Vec<&str> = plan.backends.iter().map(|seat| seat.id.as_str()).collect();
+        assert_eq!(ids, ["a", "b", "c"]);
+        assert!(plan.dir.is_absolute());
+    }
+
+    #[test]
+    fn a_base_moves_every_port_and_single_flags_go_first() {
+        let plan = plan(&["--port-base", "20000", "--port", "80", "--backends", "2"]);
+        let plan = plan.expect("a plan");
+        let single = [plan.proxy, plan.h2c, plan.admin, plan.control];
+        assert_eq!(
+            single.map(|address| address.port()),
+            [80, 20001, 20002, 20003]
+        );
+        assert_eq!(ports(&plan.backends), [20010, 20011]);
+        assert_eq!(ports(&plan.sticky_apps), [20020, 20021, 20022]);
+    }
+
+    #[test]
+    fn a_base_without_room_above_it_is_refused() {
+        let error = plan(&["--port-base", "65520"]).expect_err("too high");
+        assert_eq!(
+            error.to_string(),
+            "--port-base 65520 leaves no room: at most 65505"
+        );
+    }
+
+    #[test]
+    fn free_ports_are_all_different() {
+        let plan = plan(&["--port-base", "0", "--backends", "10"]).expect("a plan");
+        let mut all = [ports(&plan.backends), ports(&plan.sticky_apps)].concat();
+        all.extend([plan.proxy, plan.h2c, plan.admin, plan.control].map(|one| one.port()));
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
+    }
+}

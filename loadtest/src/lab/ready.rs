@@ -162,4 +162,4 @@ fn tail(text: &str) -> String {
 
 const ASK_EVERY: Duration = Duration::from_millis(50);
 const START_MAX: Duration = Duration::from_secs(30);
-const TAIL_LINES: usize = 10;
+const TAIL_LINES: usize = 20;

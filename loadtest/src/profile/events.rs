@@ -51,7 +51,8 @@ async fn listen(seat: &Seat, trader: &Trader, account: &Shared) -> String {
 }
 
 async fn open(seat: &Seat, trader: &Trader) -> Result<Incoming, String> {
-    let path = format!("/api/v1/sessions/{}/events", trader.session);
+    let (session, channels) = (&trader.session, seat.channels);
+    let path = format!("/api/v1/sessions/{session}/events?client=listener{channels}");
     let request = trader
         .request(Method::GET, &path)
         .header(header::ACCEPT, "text/event-stream")

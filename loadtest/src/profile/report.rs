@@ -59,7 +59,11 @@ impl Report {
             connections,
             findings,
             balanced: findings.clean() && findings.received > 0,
-            sees_a_loss: damaged.is_some_and(|account| account.judge().lost > 0),
+            sees_a_loss: damaged.map_or_else(
+                // Where next to nothing is said, there is no middle to take something out of.
+                || profile == Profile::IdleTimeout,
+                |account| account.judge().lost > 0,
+            ),
             pause_ms: Percentiles::of(accounts.iter().map(Account::longest_pause)),
             stability: 1.0 - lost,
             machine_idle,

@@ -40,7 +40,8 @@ impl<'a> Talk<'a> {
         trader: &'a Trader,
         account: &'a Shared,
     ) -> Result<(), String> {
-        let path = format!("/api/v1/sessions/{}/ws?client=load", trader.session);
+        let (session, channels) = (&trader.session, seat.channels);
+        let path = format!("/api/v1/sessions/{session}/ws?client=load{channels}");
         let head = trader
             .request(Method::GET, &path)
             .body(())
