@@ -366,6 +366,8 @@ pub struct Admin {
     pub address: SocketAddr,
     /// May endpoints be drained and put back?
     pub commands: bool,
+    /// Where `/livez`, `/readyz` and `/metrics` alone are served.
+    pub health: Option<SocketAddr>,
 }
 
 /// Whose tokens are believed.

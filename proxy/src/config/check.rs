@@ -347,9 +347,11 @@ fn admin(checker: &mut Checker<'_>, file: &file::Config) -> Admin {
         let message = "lets whoever reaches this address drain endpoints; prefer 127.0.0.1";
         checker.warn("admin.commands", message);
     }
+    let health = file.admin.health.as_ref();
     Admin {
         address,
         commands: file.admin.commands.unwrap_or(loopback),
+        health: health.map(|text| checker.address("admin.health", text)),
     }
 }
 

@@ -164,7 +164,14 @@ fn explain(positions: &Positions, at: Position, error: &YamlError) -> (String, S
             ..
         } => (path, format!("{unexpected} where {expected} is expected")),
         YamlError::Message { msg, .. } => (path, msg.clone()),
-        other => (path, other.to_string()),
+        other => {
+            let cause = other.to_string();
+            // the parser says the place again; it stands in front already
+            let cause = cause.split(" at line ").next().unwrap_or_default();
+            let message =
+                format!("{cause}: look for an open bracket or quote, or wrong indentation");
+            (path, message)
+        }
     }
 }
 

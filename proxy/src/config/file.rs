@@ -318,6 +318,9 @@ pub struct Admin {
     pub address: String,
     /// May endpoints be drained and put back here? Default: yes on loopback, no elsewhere.
     pub commands: Option<bool>,
+    /// A second address for `/livez`, `/readyz` and `/metrics` alone, which a kubelet, a load
+    /// balancer and Prometheus can reach. Default: none.
+    pub health: Option<String>,
 }
 
 impl Default for Admin {
@@ -325,6 +328,7 @@ impl Default for Admin {
         Self {
             address: "127.0.0.1:9090".to_owned(),
             commands: None,
+            health: None,
         }
     }
 }

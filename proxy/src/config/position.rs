@@ -78,6 +78,11 @@ impl Positions {
         exact.or_else(before).map_or("", |entry| &entry.path)
     }
 
+    /// Is this very path written in the file?
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.0.iter().any(|entry| entry.path == path)
+    }
+
     fn find(&self, path: &str) -> Option<&Entry> {
         let mut path = path;
         loop {

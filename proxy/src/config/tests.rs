@@ -52,13 +52,20 @@ fn a_misspelt_key_is_found_and_the_right_one_named() {
 
 #[test]
 fn a_rule_between_two_keys_points_at_the_one_to_change() {
-    let text = format!("{MINIMAL}shutdown: {{ spread: 10s, deadline: 20s }}\n");
+    let text = MINIMAL.replace("routes:", "    drain: { deadline: 30s }\nroutes:");
+    let text = format!("{text}shutdown: {{ spread: 10s, deadline: 20s }}\n");
     let error = parse(&text).expect_err("drain beyond the shutdown");
     assert_eq!(
         error,
-        "proxy.yaml:4:5 clusters.backend.drain.deadline: 30s exceeds shutdown.deadline 20s; at \
+        "proxy.yaml:5:24 clusters.backend.drain.deadline: 30s exceeds shutdown.deadline 20s; at \
          most 20s"
     );
+}
+
+#[test]
+fn a_default_that_a_shorter_shutdown_outruns_is_nobodys_mistake() {
+    let text = format!("{MINIMAL}shutdown: {{ spread: 1s, deadline: 5s }}\n");
+    parse(&text).expect("only the shutdown is written");
 }
 
 #[test]
