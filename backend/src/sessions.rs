@@ -10,20 +10,38 @@
 
 mod ask;
 mod attachment;
+mod queries;
 mod refusal;
+mod running;
+mod settings;
+mod settle;
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use holdfast_session::id::{ClientId, EndpointId, EntryId, Incarnation, SessionId};
-use holdfast_session::message::Answer;
+use holdfast_exchange::Scenario;
+use holdfast_session::engine::{Engine, Founding};
+use holdfast_session::id::{ClaimId, ClientId, EndpointId, Epoch, Incarnation, SessionId};
+use holdfast_session::journal::Asked;
+use holdfast_session::log::Log;
+use holdfast_session::message::{Answer, Command, Problem};
+use holdfast_session::ownership::{Claim, Record};
 use holdfast_session::view;
+use parking_lot::Mutex;
+use tokio::sync::{Mutex as Gate, Notify, mpsc, oneshot};
+use tokio_util::task::TaskTracker;
 
 pub use ask::{Ask, CommandRequest, Dial, OrdersQuery, Transport};
 pub use attachment::{Attachment, Delivery, Ending, Input, LegEnded, Outgoing, Output};
 pub use refusal::Refusal;
+pub use settings::Settings;
 
 use crate::handoff::{Handoff, ReleaseAsk, Released};
-use crate::store::Store;
+use crate::random;
+use crate::store::{New, Snapshot, Store};
+use running::{Mail, Shared, wall_ms};
+use settle::{bits64, trouble};
 
 /// This process, as the store names owners.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +75,30 @@ impl Sessions {
     /// Sessions of the endpoint `me`, kept in `store`, pulled from other
     /// endpoints by `handoff`.
     pub fn new(me: Me, store: Arc<dyn Store>, handoff: Arc<dyn Handoff>) -> Self {
+        Self::with_settings(me, store, handoff, Settings::default())
+    }
+
+    /// The same, run by other settings than the default ones.
+    pub fn with_settings(
+        me: Me,
+        store: Arc<dyn Store>,
+        handoff: Arc<dyn Handoff>,
+        settings: Settings,
+    ) -> Self {
+        let inner = Inner {
+            me,
+            settings,
+            store,
+            handoff,
+            running: Mutex::default(),
+            gates: Mutex::default(),
+            draining: AtomicBool::new(false),
+            store_trouble: Mutex::default(),
+            changed: Notify::new(),
+            tasks: TaskTracker::new(),
+        };
         Self {
-            inner: Arc::new(Inner { me, store, handoff }),
+            inner: Arc::new(inner),
         }
     }
 
@@ -73,34 +113,30 @@ impl Sessions {
         subject: Option<&str>,
         request: view::SessionRequest,
     ) -> Result<view::Session, Refusal> {
-        let _ = (subject, request, &self.inner.me, &self.inner.handoff);
-        Err(Refusal::unavailable("not yet"))
+        self.inner.create(subject, request).await
     }
 
     /// The subject's sessions, newest first, whoever owns them (at most 1,000).
+    /// Those of other endpoints are shown as of their last snapshot.
     pub async fn list(&self, subject: Option<&str>) -> Result<Vec<view::Session>, Refusal> {
-        let _ = (subject, &self.inner.store);
-        Err(Refusal::unavailable("not yet"))
-    }
-
-    /// One session.
-    pub async fn read(&self, id: SessionId, ask: &Ask) -> Result<view::Session, Refusal> {
-        let _ = (id, ask);
-        Err(Refusal::unavailable("not yet"))
+        self.inner.list(subject).await
     }
 
     /// Ends a session for good: its legs end with [`Ending::Ended`], later
     /// requests for it are [`Refusal::Ended`].
     pub async fn end(&self, id: SessionId, ask: &Ask) -> Result<(), Refusal> {
-        let _ = (id, ask);
-        Err(Refusal::unavailable("not yet"))
+        self.inner
+            .mail(id, ask, |reply| Mail::End { reply })
+            .await?
     }
 
     /// Attaches a connection: ends its older legs, throws away what they had
     /// not yet accepted, and says where this leg starts.
     pub async fn open(&self, id: SessionId, ask: &Ask, dial: Dial) -> Result<Attachment, Refusal> {
-        let _ = (id, ask, dial);
-        Err(Refusal::unavailable("not yet"))
+        let dial = Box::new(dial);
+        self.inner
+            .mail(id, ask, |reply| Mail::Open { dial, reply })
+            .await?
     }
 
     /// Executes one command that came without a connection. It returns when
@@ -112,139 +148,306 @@ impl Sessions {
         ask: &Ask,
         request: CommandRequest,
     ) -> Result<Answer, Refusal> {
-        let _ = (id, ask, request);
-        Err(Refusal::unavailable("not yet"))
-    }
-
-    /// The whole book of a symbol; [`Refusal::Missing`] when there is no such symbol.
-    pub async fn book(
-        &self,
-        id: SessionId,
-        ask: &Ask,
-        symbol: &str,
-    ) -> Result<view::Book, Refusal> {
-        let _ = (id, ask, symbol);
-        Err(Refusal::unavailable("not yet"))
-    }
-
-    /// The latest trades of a symbol, oldest first.
-    pub async fn trades(
-        &self,
-        id: SessionId,
-        ask: &Ask,
-        symbol: &str,
-    ) -> Result<Vec<view::Trade>, Refusal> {
-        let _ = (id, ask, symbol);
-        Err(Refusal::unavailable("not yet"))
-    }
-
-    /// What the user holds.
-    pub async fn positions(
-        &self,
-        id: SessionId,
-        ask: &Ask,
-    ) -> Result<Vec<view::Position>, Refusal> {
-        let _ = (id, ask);
-        Err(Refusal::unavailable("not yet"))
-    }
-
-    /// The user's orders, newest first.
-    pub async fn orders(
-        &self,
-        id: SessionId,
-        ask: &Ask,
-        query: OrdersQuery,
-    ) -> Result<view::OrderPage, Refusal> {
-        let _ = (id, ask, query);
-        Err(Refusal::unavailable("not yet"))
-    }
-
-    /// One of the user's orders.
-    pub async fn order(
-        &self,
-        id: SessionId,
-        ask: &Ask,
-        order: &str,
-    ) -> Result<view::Order, Refusal> {
-        let _ = (id, ask, order);
-        Err(Refusal::unavailable("not yet"))
-    }
-
-    /// What the simulator is doing.
-    pub async fn simulator(&self, id: SessionId, ask: &Ask) -> Result<view::Simulator, Refusal> {
-        let _ = (id, ask);
-        Err(Refusal::unavailable("not yet"))
-    }
-
-    /// Everything at this moment.
-    pub async fn snapshot(&self, id: SessionId, ask: &Ask) -> Result<view::Snapshot, Refusal> {
-        let _ = (id, ask);
-        Err(Refusal::unavailable("not yet"))
-    }
-
-    /// What was emitted after `after` (from the oldest kept when `None`), at
-    /// most 1,000 entries. An `after` that is no longer kept is
-    /// [`Refusal::Invalid`] with the code `trimmed`: never a silent gap.
-    pub async fn log(
-        &self,
-        id: SessionId,
-        ask: &Ask,
-        after: Option<EntryId>,
-    ) -> Result<view::LogPage, Refusal> {
-        let _ = (id, ask, after);
-        Err(Refusal::unavailable("not yet"))
-    }
-
-    /// What a client's last 256 commands were answered.
-    pub async fn commands(
-        &self,
-        id: SessionId,
-        ask: &Ask,
-        client: &ClientId,
-    ) -> Result<view::CommandPage, Refusal> {
-        let _ = (id, ask, client);
-        Err(Refusal::unavailable("not yet"))
+        if matches!(
+            request.command,
+            Command::Subscribe(_) | Command::Unsubscribe(_)
+        ) {
+            let problem = "subscriptions belong to a connection; use ?channels=";
+            return Err(Refusal::Invalid(Problem::new("no_connection", problem)));
+        }
+        let number = request
+            .idempotency_key
+            .as_ref()
+            .map(client_of_key)
+            .transpose()?;
+        let number = number.map(|client| (client, 1));
+        let asked = Asked::Command(request.command);
+        self.inner
+            .mail(id, ask, |reply| Mail::Command {
+                number,
+                asked,
+                reply,
+            })
+            .await?
     }
 
     /// How many of everything, at this moment.
     pub fn counts(&self) -> Counts {
-        Counts::default()
+        let running = self.inner.running.lock();
+        let connections = running
+            .values()
+            .map(|handle| handle.shared.connections())
+            .sum();
+        Counts {
+            sessions: running.len(),
+            connections,
+            clients: connections,
+        }
     }
 
     /// From now on (`true`) this endpoint says in every record it owns that it
     /// is leaving, creates nothing and takes nothing over; or (`false`) no longer.
     pub fn set_draining(&self, draining: bool) {
-        let _ = draining;
+        self.inner.draining.store(draining, Ordering::Release);
+        let handles: Vec<_> = self.inner.running.lock().values().cloned().collect();
+        for handle in handles {
+            self.inner.tasks.spawn(async move {
+                // a session that is over needs to be told nothing
+                drop(handle.mail.send(Mail::Leaving(draining)).await);
+            });
+        }
     }
 
     /// Whether this endpoint drains.
     pub fn is_draining(&self) -> bool {
-        false
+        self.inner.is_draining()
     }
 
-    /// Returns when the last session is gone from this process: pulled by
-    /// other endpoints, ended, or laid down in the store.
-    pub async fn emptied(&self) {}
+    /// Returns when no session runs here: pulled by other endpoints, ended, or
+    /// laid down in the store.
+    pub async fn emptied(&self) {
+        loop {
+            let changed = self.inner.changed.notified();
+            if self.inner.count() == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
 
-    /// Lays down every session in the store (snapshot, leaving) and ends all
-    /// legs with [`Ending::Moved`]: the last act before the process exits.
-    pub async fn shut_down(&self) {}
+    /// Lays down every session in the store and ends all legs with
+    /// [`Ending::Moved`]: the last act before the process exits. Give it a deadline.
+    pub async fn shut_down(&self) {
+        self.inner.draining.store(true, Ordering::Release);
+        let handles: Vec<_> = self.inner.running.lock().values().cloned().collect();
+        for handle in handles {
+            // a session that is over needs to be told nothing
+            drop(handle.mail.send(Mail::Leaving(true)).await);
+            drop(handle.mail.send(Mail::LayDown).await);
+        }
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
 
     /// Another endpoint asks for a session. Answered when everything is in the
     /// store and the legs here have ended; may be asked twice and by several.
     pub async fn release(&self, ask: &ReleaseAsk) -> Released {
-        let _ = ask;
-        Released::NotOwner { generation: 0 }
+        let unknown = Released::NotOwner { generation: 0 };
+        let Some(handle) = self.inner.running(ask.session) else {
+            return unknown;
+        };
+        let (reply, answer) = oneshot::channel();
+        match handle.mail.send(Mail::Release { reply }).await {
+            Ok(()) => answer.await.unwrap_or(unknown),
+            Err(_) => unknown,
+        }
     }
 
     /// Where the store stands; for health. `None` is well.
     pub fn store_trouble(&self) -> Option<String> {
-        None
+        self.inner.store_trouble.lock().clone()
+    }
+
+    /// Asks the store whether it answers, and remembers it for
+    /// [`Self::store_trouble`]; call it regularly.
+    pub async fn probe_store(&self) {
+        let probed = self.inner.store.probe().await;
+        *self.inner.store_trouble.lock() = probed.err().map(|error| error.to_string());
     }
 }
 
+/// What the handles share.
 struct Inner {
     me: Me,
+    settings: Settings,
     store: Arc<dyn Store>,
     handoff: Arc<dyn Handoff>,
+    running: Mutex<HashMap<SessionId, Handle>>,
+    /// Held by whoever settles the ownership of a session.
+    gates: Mutex<HashMap<SessionId, Arc<Gate<()>>>>,
+    draining: AtomicBool,
+    store_trouble: Mutex<Option<String>>,
+    /// A session has come or gone.
+    changed: Notify,
+    tasks: TaskTracker,
 }
+
+/// A session that runs here.
+#[derive(Clone)]
+struct Handle {
+    mail: mpsc::Sender<Mail>,
+    shared: Arc<Shared>,
+}
+
+impl Handle {
+    fn for_subject(self, ask: &Ask) -> Result<Self, Refusal> {
+        if self.shared.subject == ask.subject {
+            Ok(self)
+        } else {
+            Err(Refusal::Forbidden)
+        }
+    }
+}
+
+impl Inner {
+    async fn create(
+        self: &Arc<Self>,
+        subject: Option<&str>,
+        request: view::SessionRequest,
+    ) -> Result<view::Session, Refusal> {
+        if self.is_draining() {
+            return Err(Refusal::unavailable("this endpoint is leaving"));
+        }
+        self.room()?;
+        let founding = self.founding(request)?;
+        let engine = Engine::found(&founding).map_err(|error| {
+            Refusal::Invalid(Problem::new("invalid_scenario", error.to_string()))
+        })?;
+        let id = SessionId::new(random::bits128());
+        let claim = Claim {
+            generation: 1,
+            id: ClaimId::new(random::bits128()),
+        };
+        let log = Log::new(Epoch::new(bits64()), 0);
+        let state = engine
+            .state(&log)
+            .ok_or_else(|| Refusal::unavailable("no state"))?;
+        let shared = Shared::new(id, subject.map(str::to_owned), founding.wall_ms, log);
+        let session = self.session(&shared, &engine);
+        let about = serde_json::to_string(&session).unwrap_or_default();
+        let record = Record {
+            claim,
+            owner: self.owner(),
+            leaving: false,
+            laid_down: false,
+        };
+        let new = New {
+            id,
+            record,
+            subject: shared.subject.clone(),
+            created_ms: founding.wall_ms,
+            snapshot: Snapshot {
+                length: 0,
+                seq: 0,
+                state,
+                about,
+                last_act: false,
+            },
+        };
+        self.store.create(new).await.map_err(trouble)?;
+        self.start(shared, engine, claim, None);
+        Ok(session)
+    }
+
+    fn founding(&self, request: view::SessionRequest) -> Result<Founding, Refusal> {
+        let scenario = Scenario::default();
+        if request
+            .scenario
+            .as_ref()
+            .is_some_and(|name| *name != scenario.name)
+        {
+            let message = format!("no such scenario; there is {}", scenario.name);
+            return Err(Refusal::Invalid(Problem::new("unknown_scenario", message)));
+        }
+        if request.seed.is_some_and(|seed| seed >= 1 << 53) {
+            let message = "a seed is below 2^53, so that JSON numbers keep it";
+            return Err(Refusal::Invalid(Problem::new("invalid_seed", message)));
+        }
+        Ok(Founding {
+            scenario,
+            seed: request.seed.unwrap_or_else(bits64),
+            wall_ms: wall_ms(),
+            catch_up_ms: u64::try_from(self.settings.catch_up.as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+
+    async fn list(&self, subject: Option<&str>) -> Result<Vec<view::Session>, Refusal> {
+        const LIST_MAX: usize = 1_000;
+        let found = self.store.list(subject, LIST_MAX).await.map_err(trouble)?;
+        let shown = |found: crate::store::Found| {
+            let mut session: view::Session = serde_json::from_str(&found.about).ok()?;
+            session.endpoint = found.record.owner.endpoint.to_string();
+            session.generation = found.record.claim.generation;
+            if let Some(handle) = self.running(found.id) {
+                session.seq = handle.shared.log.lock().top();
+            }
+            Some(session)
+        };
+        Ok(found.into_iter().filter_map(shown).collect())
+    }
+
+    /// Settles who owns the session and sends it one piece of mail. A session
+    /// that stops before it has answered is looked for again: nothing was done.
+    async fn mail<T>(
+        self: &Arc<Self>,
+        id: SessionId,
+        ask: &Ask,
+        mail: impl FnOnce(oneshot::Sender<T>) -> Mail,
+    ) -> Result<T, Refusal> {
+        let handle = self.settle(id, ask).await?;
+        let (reply, answer) = oneshot::channel();
+        let asked = async {
+            handle.mail.send(mail(reply)).await.ok()?;
+            answer.await.ok()
+        };
+        match tokio::time::timeout(self.settings.patience, asked).await {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => Err(Refusal::unavailable("the session is changing hands")),
+            Err(_) => Err(Refusal::unavailable("the session does not answer in time")),
+        }
+    }
+
+    fn session(&self, shared: &Shared, engine: &Engine) -> view::Session {
+        let log = shared.log.lock();
+        view::Session {
+            id: shared.id.to_string(),
+            state: engine.simulator_state(),
+            endpoint: self.me.endpoint.to_string(),
+            epoch: log.epoch().to_string(),
+            seq: log.top(),
+            symbols: engine.symbols(),
+            scenario: engine.scenario().into(),
+            seed: engine.seed(),
+            generation: engine.generation(),
+            created_ms: shared.created_ms,
+        }
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    fn running(&self, id: SessionId) -> Option<Handle> {
+        self.running
+            .lock()
+            .get(&id)
+            .filter(|handle| !handle.mail.is_closed())
+            .cloned()
+    }
+
+    fn count(&self) -> usize {
+        self.running.lock().len()
+    }
+
+    /// The gate of a session; gates nobody waits at are forgotten.
+    fn gate(&self, id: SessionId) -> Arc<Gate<()>> {
+        let mut gates = self.gates.lock();
+        gates.retain(|_, gate| Arc::strong_count(gate) > 1);
+        Arc::clone(gates.entry(id).or_default())
+    }
+}
+
+/// The client a key stands for. Keys live apart from clients of connections.
+fn client_of_key(key: &ClientId) -> Result<ClientId, Refusal> {
+    let invalid = || {
+        let message = "an Idempotency-Key has 1 to 64 of letters, digits, '.', '_' and '-'";
+        Refusal::Invalid(Problem::new("invalid_idempotency_key", message))
+    };
+    if key.as_str().len() > 64 {
+        return Err(invalid());
+    }
+    format!("key.{key}").parse().map_err(|_| invalid())
+}
+
+#[cfg(test)]
+mod tests;

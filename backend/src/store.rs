@@ -8,6 +8,8 @@
 pub mod conformance;
 pub mod sqlite;
 
+pub use sqlite::SqliteStore;
+
 use async_trait::async_trait;
 use holdfast_session::id::SessionId;
 use holdfast_session::ownership::{Claim, Record};

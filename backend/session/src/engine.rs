@@ -359,6 +359,21 @@ impl Engine {
         &self.clients
     }
 
+    /// Goes on under a higher generation, claimed by the same owner.
+    pub const fn renew(&mut self, generation: u64) {
+        self.generation = generation;
+    }
+
+    /// Lets the market go on until entry `seq` is emitted, whatever the clock
+    /// says: to see again what was emitted before. At most ten minutes of market.
+    pub fn walk_to_entry(&mut self, log: &mut Log, seq: u64) {
+        let limit = self.exchange.tick() + REMEMBERED_TICKS;
+        while log.top() < seq && self.exchange.tick() < limit {
+            let next = self.exchange.tick() + 1;
+            self.walk(log, next);
+        }
+    }
+
     fn rest(&mut self, ticks: u64) {
         let rests = |waiting: &Waiting| matches!(waiting.change, Change::Rest { .. });
         if !self.waiting.iter().any(rests) {

@@ -179,6 +179,22 @@ impl Log {
         (skip <= self.entries.len()).then(|| self.entries.range(skip..).map(|kept| &kept.entry))
     }
 
+    /// Puts older entries of the same log, up to its oldest, before it.
+    pub fn prepend(&mut self, older: &Self) {
+        let bottom = self.bottom();
+        if older.epoch != self.epoch || older.top != bottom {
+            return;
+        }
+        for kept in older.entries.iter().rev() {
+            let bytes = self.bytes + kept.entry.body.len();
+            if self.entries.len() == ENTRIES_MAX || bytes > BYTES_MAX {
+                return;
+            }
+            self.bytes = bytes;
+            self.entries.push_front(kept.clone());
+        }
+    }
+
     fn trim(&mut self, now_ms: u64) {
         while let Some(oldest) = self.entries.front() {
             let old = oldest.at_ms.saturating_add(KEPT_MS) < now_ms;

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 pub use holdfast_exchange::{AmendRequest, OrderRequest};
 
+use crate::journal::Asked;
 use crate::view::Side;
 
 /// A message of a client that is journaled: a command, numbered per client.
@@ -227,6 +228,82 @@ impl Problem {
     }
 }
 
+/// What a text message of a client is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said {
+    /// A numbered command, or a numbered message that is none.
+    Command {
+        /// Its number.
+        n: u64,
+        /// What it asks.
+        asked: Asked,
+    },
+    /// Something about the connection alone, such as a pong.
+    Nothing,
+    /// Nothing that could be answered: it has no number.
+    Nonsense(Problem),
+}
+
+/// Reads a text message of a client.
+pub fn read(text: &str) -> Said {
+    #[derive(Deserialize)]
+    struct Envelope {
+        #[serde(rename = "type")]
+        kind: String,
+        n: Option<u64>,
+        #[serde(default)]
+        data: serde_json::Value,
+    }
+    let Envelope { kind, n, data } = match serde_json::from_str(text) {
+        Ok(envelope) => envelope,
+        Err(error) => {
+            let message = format!("expected {{\"type\":..,\"n\":..,\"data\":{{..}}}}: {error}");
+            return Said::Nonsense(Problem::new("malformed", message));
+        }
+    };
+    if matches!(kind.as_str(), "ping" | "pong") {
+        return Said::Nothing;
+    }
+    let Some(n) = n else {
+        let message = "a command needs n, counted from 1 per client";
+        return Said::Nonsense(Problem::new("unnumbered", message));
+    };
+    let data = if data.is_null() {
+        serde_json::json!({})
+    } else {
+        data
+    };
+    let whole = serde_json::json!({ "type": kind, "data": data });
+    let asked = match serde_json::from_value(whole) {
+        Ok(command) => Asked::Command(command),
+        Err(error) => {
+            let code = if KINDS.contains(&kind.as_str()) {
+                "invalid_data"
+            } else {
+                "unknown_type"
+            };
+            let kind: String = kind.chars().take(40).collect();
+            let problem = Problem::new(code, format!("{kind}: {error}"));
+            Asked::Unreadable { kind, problem }
+        }
+    };
+    Said::Command { n, asked }
+}
+
+/// Every command there is.
+pub const KINDS: [&str; 10] = [
+    "order.new",
+    "order.amend",
+    "order.cancel",
+    "simulator.start",
+    "simulator.pause",
+    "simulator.resume",
+    "simulator.stop",
+    "simulator.speed",
+    "subscribe",
+    "unsubscribe",
+];
+
 fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -237,5 +314,74 @@ fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::
     match Either::deserialize(deserializer)? {
         Either::Number(number) => Ok(number),
         Either::Text(text) => text.parse().map_err(de::Error::custom),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(said: Said) -> String {
+        match said {
+            Said::Nonsense(problem) => problem.code,
+            Said::Command {
+                asked: Asked::Unreadable { problem, .. },
+                ..
+            } => problem.code,
+            Said::Command {
+                asked: Asked::Command(command),
+                ..
+            } => command.name().into(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_command_is_read() {
+        for (text, name) in [
+            (
+                r#"{"type":"order.cancel","n":1,"data":{"order_id":7}}"#,
+                "order.cancel",
+            ),
+            (
+                r#"{"type":"order.cancel","n":1,"data":{"order_id":"7"}}"#,
+                "order.cancel",
+            ),
+            (
+                r#"{"type":"order.amend","n":1,"data":{"order_id":7,"price":"1"}}"#,
+                "order.amend",
+            ),
+            (r#"{"type":"simulator.pause","n":2}"#, "simulator.pause"),
+            (
+                r#"{"type":"simulator.speed","n":2,"data":{"speed":10}}"#,
+                "simulator.speed",
+            ),
+            (
+                r#"{"type":"subscribe","n":3,"data":{"channels":["book"]}}"#,
+                "subscribe",
+            ),
+            (
+                r#"{"type":"order.new","n":1,"data":{"symbol":"ACME","side":"buy",
+                    "type":"limit","quantity":1.5,"price":"101.25"}}"#,
+                "order.new",
+            ),
+        ] {
+            assert_eq!(code(read(text)), name, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_a_number_is_answered_and_the_rest_is_noticed() {
+        for (text, expected) in [
+            (r#"{"type":"order.nwe","n":1,"data":{}}"#, "unknown_type"),
+            (r#"{"type":"order.new","n":1,"data":{}}"#, "invalid_data"),
+            (r#"{"type":"order.new","data":{}}"#, "unnumbered"),
+            (r#"{"type":"order.new","n":-1}"#, "malformed"),
+            ("hello", "malformed"),
+            ("[1]", "malformed"),
+        ] {
+            assert_eq!(code(read(text)), expected, "{text}");
+        }
+        assert_eq!(read(r#"{"type":"pong","data":{"t":1}}"#), Said::Nothing);
     }
 }

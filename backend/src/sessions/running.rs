@@ -1,0 +1,311 @@
+//! A running session: one task around one engine. It takes its mail, lets the
+//! market go on, and never has more than one append open.
+
+mod legs;
+mod mail;
+mod persist;
+mod yielding;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use holdfast_session::engine::{Advanced, Engine, Stored, Ticket};
+use holdfast_session::id::{ConnectionId, SessionId};
+use holdfast_session::log::Log;
+use holdfast_session::message::Answer;
+use holdfast_session::ownership::Holder;
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep_until;
+
+pub(super) use mail::Mail;
+
+use super::attachment::{Ending, Leg};
+use super::settings::Settings;
+use super::{Me, Refusal};
+use crate::clock::{self, Instant};
+use crate::store::{Fence, Snapshot, Store, StoreError};
+
+/// What the task shares with its legs and with those who ask.
+pub(super) struct Shared {
+    pub(super) id: SessionId,
+    pub(super) subject: Option<String>,
+    pub(super) created_ms: u64,
+    pub(super) log: Mutex<Log>,
+    connections: AtomicUsize,
+}
+
+impl Shared {
+    pub(super) const fn new(
+        id: SessionId,
+        subject: Option<String>,
+        created_ms: u64,
+        log: Log,
+    ) -> Self {
+        let connections = AtomicUsize::new(0);
+        Self {
+            id,
+            subject,
+            created_ms,
+            log: Mutex::new(log),
+            connections,
+        }
+    }
+
+    pub(super) fn joined(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn left(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many legs are attached.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+/// One write on its way to the store.
+type Write = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
+
+/// The older of two snapshots and the journal up to the newer: what a place
+/// before the newer one is regenerated from.
+pub(super) struct Past {
+    pub(super) snapshot: Snapshot,
+    /// Number of the last entry the newer one includes.
+    pub(super) until: u64,
+    pub(super) journal: Vec<(u64, Vec<u8>)>,
+}
+
+/// The task of one session.
+pub(super) struct Running {
+    pub(super) me: Me,
+    pub(super) settings: Settings,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) engine: Engine,
+    pub(super) holder: Holder,
+    pub(super) past: Option<Past>,
+    pub(super) leaving: bool,
+    pub(super) mail: mpsc::Receiver<Mail>,
+    pub(super) own_mail: mpsc::WeakSender<Mail>,
+    pub(super) times: Times,
+    pub(super) legs: HashMap<ConnectionId, Arc<Leg>>,
+    pub(super) tickets: HashMap<Ticket, oneshot::Sender<Result<Answer, Refusal>>>,
+    pub(super) last_ticket: u64,
+    pub(super) append: Option<Write>,
+    pub(super) snapshot: Option<Write>,
+    /// Mail that could not be taken up before the open append is done.
+    pub(super) held: Option<Mail>,
+    pub(super) held_is_ready: bool,
+}
+
+/// When what is due.
+pub(super) struct Times {
+    pub(super) started: Instant,
+    pub(super) pulse: Instant,
+    pub(super) snapshot: Instant,
+    pub(super) check: Instant,
+    pub(super) asked: Instant,
+    /// Since when the store has not answered, and when it is tried again.
+    pub(super) trouble: Option<(Instant, Instant)>,
+}
+
+impl Times {
+    pub(super) fn new(now: Instant, settings: &Settings) -> Self {
+        // spread over the interval, so that sessions do not write together
+        let part = settings
+            .snapshot_interval
+            .mul_f64(crate::random::fraction());
+        Self {
+            started: now,
+            pulse: now,
+            snapshot: now + part,
+            check: now + settings.check_interval,
+            asked: now,
+            trouble: None,
+        }
+    }
+}
+
+/// Whether the task goes on.
+pub(super) type Goes = std::ops::ControlFlow<Over>;
+
+/// Why it does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// Somebody else owns the session.
+    Lost,
+    /// It was ended for good.
+    Ended,
+    /// It is laid down in the store.
+    LaidDown,
+    /// The store was silent for too long.
+    StoreGone,
+}
+
+impl Running {
+    /// Runs the session until it is over here.
+    pub(super) async fn run(mut self) -> Over {
+        let over = loop {
+            self.go_on();
+            if self.held_is_ready {
+                self.held_is_ready = false;
+                if let Some(mail) = self.held.take()
+                    && let Goes::Break(over) = self.take(mail).await
+                {
+                    break over;
+                }
+                continue;
+            }
+            if let Goes::Break(over) = self.step().await {
+                break over;
+            }
+        };
+        let ending = if over == Over::Ended {
+            Ending::Ended
+        } else {
+            Ending::Moved
+        };
+        for leg in self.legs.values() {
+            leg.end(ending);
+        }
+        tracing::info!(session = %self.shared.id, reason = ?over, "session is over here");
+        over
+    }
+
+    /// Lets the market go on to now, then opens the next append.
+    fn go_on(&mut self) {
+        if !self.holder.serves() {
+            return;
+        }
+        let grown = {
+            let mut log = self.shared.log.lock();
+            let before = log.top();
+            let advanced = self.engine.advance(&mut log, wall_ms());
+            let now = clock::now();
+            self.times.pulse = match advanced {
+                Advanced::Again => now,
+                Advanced::Done => now + self.settings.pulse,
+            };
+            log.top() > before
+        };
+        if grown {
+            self.wake_legs();
+        }
+        if self.append.is_none() && self.times.trouble.is_none() {
+            self.open_append();
+        }
+    }
+
+    /// Waits for one thing to happen and acts on it.
+    async fn step(&mut self) -> Goes {
+        let due = self.due();
+        let takes_mail = self.held.is_none();
+        // each branch is cancel-safe: a write stays where it is, mail is taken whole
+        tokio::select! {
+            biased;
+            done = pending(&mut self.append) => {
+                self.append = None;
+                self.appended(done)
+            }
+            done = pending(&mut self.snapshot) => {
+                self.snapshot = None;
+                self.snapshot_written(done)
+            }
+            mail = self.mail.recv(), if takes_mail => match mail {
+                Some(mail) => self.take(mail).await,
+                None => self.lay_down().await,
+            },
+            () = sleep_until(due) => self.timers().await,
+        }
+    }
+
+    fn due(&self) -> Instant {
+        let times = &self.times;
+        let mut due = times.snapshot.min(times.check);
+        if self.holder.serves() && self.append.is_none() {
+            due = due.min(times.pulse);
+        }
+        if let Some((_, again)) = times.trouble {
+            due = due.min(again);
+        }
+        if let Some(at_ms) = self.holder.give_back_at_ms() {
+            due = due.min(times.started + std::time::Duration::from_millis(at_ms));
+        }
+        due
+    }
+
+    async fn timers(&mut self) -> Goes {
+        let now = clock::now();
+        if let Some((since, again)) = self.times.trouble
+            && now >= again
+        {
+            return self.try_store_again(since, now).await;
+        }
+        if self
+            .holder
+            .give_back_at_ms()
+            .is_some_and(|at_ms| self.now_ms() >= at_ms)
+        {
+            return self.claim_back().await;
+        }
+        if now >= self.times.snapshot {
+            self.times.snapshot = now + self.settings.snapshot_interval;
+            self.open_snapshot();
+        }
+        if now >= self.times.check {
+            self.times.check = now + self.settings.check_interval;
+            return self.check(now).await;
+        }
+        Goes::Continue(())
+    }
+
+    pub(super) fn fence(&self) -> Fence {
+        Fence {
+            session: self.shared.id,
+            claim: self.holder.claim(),
+            length: self.engine.length(),
+        }
+    }
+
+    /// Milliseconds of this task's own clock, for the holder.
+    pub(super) fn now_ms(&self) -> u64 {
+        let elapsed = clock::now().duration_since(self.times.started).as_millis();
+        u64::try_from(elapsed).unwrap_or(u64::MAX)
+    }
+
+    /// Entries between the older and the newer snapshot, for a leg that comes
+    /// from before the newer one. Once.
+    pub(super) fn regenerate(&mut self) {
+        let Some(past) = self.past.take() else { return };
+        let stored = Stored {
+            snapshot: &past.snapshot.state,
+            last_act: past.snapshot.last_act,
+            journal: &past.journal,
+        };
+        let generation = self.engine.generation();
+        let mut log = self.shared.log.lock();
+        let fresh = log.epoch().clone();
+        if let Ok(mut older) = Engine::revive(stored, generation, u64::MAX, fresh) {
+            older.engine.walk_to_entry(&mut older.log, past.until);
+            log.prepend(&older.log);
+        }
+    }
+}
+
+/// Wall time in milliseconds since 1970.
+pub(in crate::sessions) fn wall_ms() -> u64 {
+    u64::try_from(clock::wall().as_millis()).unwrap_or(u64::MAX)
+}
+
+async fn pending(write: &mut Option<Write>) -> Result<(), StoreError> {
+    match write {
+        Some(write) => write.await,
+        None => std::future::pending().await,
+    }
+}

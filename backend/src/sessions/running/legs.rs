@@ -1,0 +1,206 @@
+//! Connections come and go.
+
+use std::sync::Arc;
+
+use holdfast_session::connections::{Connection, Refused};
+use holdfast_session::engine::Start;
+use holdfast_session::id::{ClientId, EntryId};
+use holdfast_session::message::Problem;
+use holdfast_session::reader::Reader;
+use holdfast_session::view::{Reset, ResetReason, Session};
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use super::{Mail, Running};
+use crate::sessions::attachment::{Leg, Presence};
+use crate::sessions::{Attachment, Dial, Ending, Input, Output, Refusal, Transport};
+
+impl Running {
+    /// Takes a dial, or holds it back until it is known what was accepted from
+    /// the leg before.
+    pub(super) fn open(
+        &mut self,
+        dial: Box<Dial>,
+        reply: oneshot::Sender<Result<Attachment, Refusal>>,
+    ) {
+        if self.holder.serves() && !self.engine.settles(dial.connection) {
+            self.held = Some(Mail::Open { dial, reply });
+            return;
+        }
+        // the dialler may have gone meanwhile; then the leg is gone at once too
+        drop(reply.send(self.attach(&dial)));
+    }
+
+    fn attach(&mut self, dial: &Dial) -> Result<Attachment, Refusal> {
+        if !self.holder.serves() {
+            return Err(Refusal::unavailable(
+                "the session is on its way to another endpoint",
+            ));
+        }
+        let mail = self
+            .own_mail
+            .upgrade()
+            .ok_or_else(|| Refusal::unavailable("it stops"))?;
+        let client = dial
+            .client
+            .clone()
+            .unwrap_or_else(|| ClientId::of_connection(dial.connection));
+        let known = self.dial(dial, client)?;
+        if let Some(older) = self.legs.remove(&dial.connection) {
+            older.end(Ending::Replaced);
+        }
+        let leg = Arc::new(Leg::new(
+            dial.connection,
+            dial.attempt,
+            known.client.clone(),
+            known.accepted,
+        ));
+        let presence = Arc::new(Presence::new(Arc::clone(&leg), Arc::clone(&self.shared)));
+        self.legs.insert(dial.connection, leg);
+
+        let start = self.start(dial);
+        let (place, opening) = self.opening(dial, &start, &known.client);
+        let answers = (dial.transport == Transport::WebSocket).then_some(known.client);
+        let reader = Reader::new(place.clone(), known.channels, known.coalesce, answers);
+        Ok(Attachment {
+            position: place.to_string(),
+            generation: self.engine.generation(),
+            accepted: known.accepted,
+            output: Output::new(
+                Arc::clone(&presence),
+                mail.clone(),
+                reader,
+                opening,
+                known.accepted,
+            ),
+            input: Input::new(presence, mail),
+        })
+    }
+
+    fn dial(&mut self, dial: &Dial, client: ClientId) -> Result<Connection, Refusal> {
+        let asked = Connection {
+            attempt: dial.attempt,
+            accepted: 0,
+            client,
+            channels: dial.channels,
+            coalesce: dial.coalesce,
+            tick: 0,
+        };
+        self.engine
+            .dial(dial.connection, dial.attempt, &asked)
+            .map_err(|refused| match refused {
+                Refused::Superseded { highest } => Refusal::Superseded { highest },
+                Refused::Full => Refusal::Full(Problem::retryable(
+                    "too_many_connections",
+                    "the session remembers too many connections; come again later",
+                )),
+            })
+    }
+
+    fn start(&mut self, dial: &Dial) -> Start {
+        let place = dial.last_event_id.as_deref();
+        let start = {
+            let mut log = self.shared.log.lock();
+            self.engine.start(&mut log, place, dial.generation)
+        };
+        if start != Start::Reset(ResetReason::Trimmed) || self.past.is_none() {
+            return start;
+        }
+        self.regenerate();
+        self.engine
+            .start(&mut self.shared.log.lock(), place, dial.generation)
+    }
+
+    /// Where the leg starts, and what it is sent before the log.
+    fn opening(
+        &self,
+        dial: &Dial,
+        start: &Start,
+        client: &ClientId,
+    ) -> (EntryId, Vec<(&'static str, EntryId, Arc<str>)>) {
+        let beginning = self.shared.log.lock().id(0);
+        let given = dial.last_event_id.as_deref().and_then(|id| id.parse().ok());
+        match start {
+            Start::After(seq) => (
+                EntryId {
+                    seq: *seq,
+                    ..beginning
+                },
+                Vec::new(),
+            ),
+            Start::Fresh => {
+                let (id, body) = self.whole(Some(client));
+                (beginning, vec![("snapshot", id, body)])
+            }
+            Start::Reset(reason) => {
+                tracing::info!(session = %self.shared.id, reason = ?reason, "resume was reset");
+                let (id, body) = self.whole(Some(client));
+                let reset = json(&Reset { reason: *reason });
+                let opening = vec![("reset", id.clone(), reset), ("snapshot", id, body)];
+                (given.unwrap_or(beginning), opening)
+            }
+        }
+    }
+
+    /// Everything at this moment, with the id of the last entry it includes.
+    pub(super) fn whole(&self, client: Option<&ClientId>) -> (EntryId, Arc<str>) {
+        #[derive(Serialize)]
+        struct Everything {
+            session: Session,
+            #[serde(flatten)]
+            whole: holdfast_session::engine::Whole,
+        }
+        let id = {
+            let log = self.shared.log.lock();
+            log.id(log.top())
+        };
+        let session = self.about(&id);
+        (
+            id,
+            json(&Everything {
+                session,
+                whole: self.engine.whole(client),
+            }),
+        )
+    }
+
+    /// The session as it is shown.
+    pub(super) fn about(&self, top: &EntryId) -> Session {
+        Session {
+            id: self.shared.id.to_string(),
+            state: self.engine.simulator_state(),
+            endpoint: self.me.endpoint.to_string(),
+            epoch: top.epoch.to_string(),
+            seq: top.seq,
+            symbols: self.engine.symbols(),
+            scenario: self.engine.scenario().into(),
+            seed: self.engine.seed(),
+            generation: self.engine.generation(),
+            created_ms: self.shared.created_ms,
+        }
+    }
+
+    /// The log has grown: whoever wants every entry is woken.
+    pub(super) fn wake_legs(&self) {
+        for leg in self.legs.values() {
+            leg.wake();
+        }
+    }
+
+    /// Tells each leg what is accepted from it by now.
+    pub(super) fn tell_accepted(&mut self) {
+        self.legs.retain(|_, leg| !leg.is_over());
+        for (id, leg) in &self.legs {
+            if let Some(known) = self.engine.connection(*id) {
+                leg.accept(known.accepted, known.channels);
+            }
+        }
+    }
+}
+
+fn json(value: &impl Serialize) -> Arc<str> {
+    // values of these types have string keys only and writing to memory cannot fail
+    serde_json::to_string(value)
+        .unwrap_or_else(|_| "{}".into())
+        .into()
+}

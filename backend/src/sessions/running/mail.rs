@@ -1,0 +1,177 @@
+//! What a session is told and asked.
+
+use std::sync::Arc;
+
+use holdfast_session::engine::{Engine, Incoming, Ticket};
+use holdfast_session::id::{ClientId, ConnectionId, EntryId};
+use holdfast_session::journal::Asked;
+use holdfast_session::log::Log;
+use holdfast_session::message::{Answer, Said, read};
+use tokio::sync::oneshot;
+
+use super::{Goes, Over, Running};
+use crate::clock;
+use crate::handoff::Released;
+use crate::sessions::{Attachment, Dial, Refusal};
+
+/// One piece of mail.
+pub(in crate::sessions) enum Mail {
+    /// A connection dials.
+    Open {
+        dial: Box<Dial>,
+        reply: oneshot::Sender<Result<Attachment, Refusal>>,
+    },
+    /// A leg's client has said something.
+    Say {
+        connection: ConnectionId,
+        attempt: u32,
+        text: String,
+    },
+    /// A command without a connection.
+    Command {
+        number: Option<(ClientId, u64)>,
+        asked: Asked,
+        reply: oneshot::Sender<Result<Answer, Refusal>>,
+    },
+    /// A question that changes nothing.
+    Query(Query),
+    /// A slow reader needs everything.
+    Snapshot {
+        client: Option<ClientId>,
+        reply: oneshot::Sender<(EntryId, Arc<str>)>,
+    },
+    /// Another endpoint wants the session.
+    Release { reply: oneshot::Sender<Released> },
+    /// The endpoint leaves, or no longer.
+    Leaving(bool),
+    /// The session is to end for good.
+    End {
+        reply: oneshot::Sender<Result<(), Refusal>>,
+    },
+    /// The session is to be laid down in the store.
+    LayDown,
+}
+
+/// A question, asked of the engine and the log where they are.
+pub(in crate::sessions) type Query = Box<dyn FnOnce(&Engine, &Log) + Send>;
+
+impl Running {
+    pub(super) async fn take(&mut self, mail: Mail) -> Goes {
+        self.times.asked = clock::now();
+        match mail {
+            Mail::Open { dial, reply } => self.open(dial, reply),
+            Mail::Say {
+                connection,
+                attempt,
+                text,
+            } => self.say(connection, attempt, text),
+            Mail::Command {
+                number,
+                asked,
+                reply,
+            } => self.command(number, asked, reply),
+            Mail::Query(query) => query(&self.engine, &self.shared.log.lock()),
+            Mail::Snapshot { client, reply } => {
+                // the reader may have gone meanwhile
+                drop(reply.send(self.whole(client.as_ref())));
+            }
+            Mail::Leaving(leaving) => return self.set_leaving(leaving).await,
+            Mail::Release { reply } => return self.release(reply).await,
+            Mail::End { reply } => return self.end(reply).await,
+            Mail::LayDown => return self.lay_down().await,
+        }
+        Goes::Continue(())
+    }
+
+    fn say(&mut self, connection: ConnectionId, attempt: u32, text: String) {
+        let Some(leg) = self
+            .legs
+            .get(&connection)
+            .filter(|leg| leg.attempt == attempt)
+        else {
+            // an older leg: nothing more is accepted from it
+            return;
+        };
+        if !self.holder.serves() {
+            return;
+        }
+        let said = read(&text);
+        let number = |n: Option<u64>| n.map(|n| (leg.client.clone(), n));
+        let incoming = match &said {
+            Said::Command { n, asked } => Incoming {
+                connection: Some(connection),
+                number: number(Some(*n)),
+                asked: asked.clone(),
+                ticket: None,
+            },
+            Said::Nothing | Said::Nonsense(_) => Incoming {
+                connection: Some(connection),
+                number: None,
+                asked: Asked::Nothing,
+                ticket: None,
+            },
+        };
+        if self.engine.submit(incoming).is_err() {
+            self.held = Some(Mail::Say {
+                connection,
+                attempt,
+                text,
+            });
+            return;
+        }
+        if let Said::Nonsense(problem) = said {
+            let notice = serde_json::json!({ "type": "notice", "data": problem });
+            leg.notice(notice.to_string());
+        }
+    }
+
+    fn command(
+        &mut self,
+        number: Option<(ClientId, u64)>,
+        asked: Asked,
+        reply: oneshot::Sender<Result<Answer, Refusal>>,
+    ) {
+        let refusal = if !self.holder.serves() {
+            Some(Refusal::unavailable(
+                "the session is on its way to another endpoint",
+            ))
+        } else if self.times.trouble.is_some() {
+            Some(Refusal::unavailable(
+                "the store does not answer; commands cannot be kept",
+            ))
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            // the asker may have gone meanwhile
+            drop(reply.send(Err(refusal)));
+            return;
+        }
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        let incoming = Incoming {
+            connection: None,
+            number,
+            asked,
+            ticket: Some(ticket),
+        };
+        match self.engine.submit(incoming) {
+            Ok(()) => {
+                self.tickets.insert(ticket, reply);
+            }
+            Err(full) => drop(reply.send(Err(Refusal::unavailable(full.to_string())))),
+        }
+    }
+
+    async fn end(&mut self, reply: oneshot::Sender<Result<(), Refusal>>) -> Goes {
+        let ended = self.store.end(self.fence()).await;
+        let over = match &ended {
+            Ok(()) => Goes::Break(Over::Ended),
+            Err(error) if Self::is_lost(error) => Goes::Break(Over::Lost),
+            Err(_) => Goes::Continue(()),
+        };
+        let answer = ended.map_err(|error| Refusal::unavailable(error.to_string()));
+        drop(reply.send(answer));
+        over
+    }
+}

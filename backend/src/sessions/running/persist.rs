@@ -1,0 +1,177 @@
+//! The session and its store.
+
+use std::time::Duration;
+
+use holdfast_session::engine::Batch;
+
+use super::{Goes, Over, Running};
+use crate::clock::{self, Instant};
+use crate::sessions::Refusal;
+use crate::store::{Fence, Snapshot, StoreError};
+
+/// Between tries while the store does not answer.
+const RETRY: Duration = Duration::from_millis(500);
+
+impl Running {
+    /// Appends what waits. One append at a time: what comes meanwhile shares the next.
+    pub(super) fn open_append(&mut self) {
+        let Some(Batch { length, records }) = self.engine.begin() else {
+            return;
+        };
+        let (store, fence) = (
+            self.store.clone(),
+            Fence {
+                length,
+                ..self.fence()
+            },
+        );
+        self.append = Some(Box::pin(async move { store.append(fence, records).await }));
+    }
+
+    /// An append has ended.
+    pub(super) fn appended(&mut self, done: Result<(), StoreError>) -> Goes {
+        match done {
+            Ok(()) => {
+                self.stands();
+                Goes::Continue(())
+            }
+            Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
+            Err(StoreError::Busy) => {
+                self.engine.retry();
+                self.trouble("busy")
+            }
+            Err(StoreError::Length { actual }) if actual < self.engine.length() => {
+                // the store has lost the tail of the journal: a snapshot stands for it
+                self.engine.retry();
+                self.open_snapshot();
+                self.trouble("journal is shorter than it was")
+            }
+            Err(error) => self.trouble(&error.to_string()),
+        }
+    }
+
+    /// The append is in the journal: apply, emit, tell.
+    fn stands(&mut self) {
+        self.times.trouble = None;
+        self.held_is_ready = true;
+        self.times.check = clock::now() + self.settings.check_interval;
+        let told = self.engine.finish(&mut self.shared.log.lock());
+        for (ticket, answer) in told {
+            if let Some(reply) = self.tickets.remove(&ticket) {
+                // the asker may have gone; the answer is kept under its number
+                drop(reply.send(Ok(answer)));
+            }
+        }
+        self.tell_accepted();
+        self.wake_legs();
+    }
+
+    fn trouble(&mut self, why: &str) -> Goes {
+        let now = clock::now();
+        let since = self.times.trouble.map_or(now, |(since, _)| since);
+        tracing::warn!(session = %self.shared.id, why, "journal append failed");
+        self.times.trouble = Some((since, now + RETRY));
+        for ticket in self.engine.refuse_waiting() {
+            if let Some(reply) = self.tickets.remove(&ticket) {
+                drop(reply.send(Err(Refusal::unavailable("the store does not answer"))));
+            }
+        }
+        Goes::Continue(())
+    }
+
+    /// After a failed append: was it done? Only the store can say.
+    pub(super) async fn try_store_again(&mut self, since: Instant, now: Instant) -> Goes {
+        if now.duration_since(since) >= self.settings.store_grace {
+            return Goes::Break(Over::StoreGone);
+        }
+        self.times.trouble = Some((since, now + RETRY));
+        if !self.engine.is_open() {
+            self.times.trouble = None;
+            self.held_is_ready = true;
+            return Goes::Continue(());
+        }
+        match self.store.read_back(self.fence()).await {
+            Ok(state) if state.length > self.engine.length() => {
+                self.stands();
+                Goes::Continue(())
+            }
+            Ok(_) => {
+                self.engine.retry();
+                self.times.trouble = None;
+                self.held_is_ready = true;
+                Goes::Continue(())
+            }
+            Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
+            Err(_) => Goes::Continue(()),
+        }
+    }
+
+    /// Writes a snapshot beside everything else, unless one is being written.
+    pub(super) fn open_snapshot(&mut self) {
+        if self.snapshot.is_some() || !self.holder.serves() {
+            return;
+        }
+        let live: Vec<_> = self.legs.keys().copied().collect();
+        self.engine.forget_silent(&live);
+        let Some(snapshot) = self.state(false) else {
+            // an append is open: right after it
+            self.times.snapshot = clock::now() + self.settings.pulse;
+            return;
+        };
+        let (store, fence) = (self.store.clone(), self.fence());
+        self.snapshot = Some(Box::pin(
+            async move { store.snapshot(fence, snapshot).await },
+        ));
+    }
+
+    pub(super) fn snapshot_written(&mut self, done: Result<(), StoreError>) -> Goes {
+        match done {
+            Ok(()) => {
+                // a snapshot of this owner's own replaces what it was revived from
+                self.times.check = clock::now() + self.settings.check_interval;
+                Goes::Continue(())
+            }
+            Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
+            Err(error) => {
+                tracing::warn!(session = %self.shared.id, %error, "snapshot failed");
+                Goes::Continue(())
+            }
+        }
+    }
+
+    /// The state at this command boundary.
+    pub(super) fn state(&self, last_act: bool) -> Option<Snapshot> {
+        let (state, top) = {
+            let log = self.shared.log.lock();
+            (self.engine.state(&log)?, log.id(log.top()))
+        };
+        let about = serde_json::to_string(&self.about(&top)).ok()?;
+        Some(Snapshot {
+            length: self.engine.length(),
+            seq: top.seq,
+            state,
+            about,
+            last_act,
+        })
+    }
+
+    /// Regularly: whether this still is the owner, and whether anybody cares.
+    pub(super) async fn check(&mut self, now: Instant) -> Goes {
+        self.legs.retain(|_, leg| !leg.is_over());
+        if self.legs.is_empty() && now.duration_since(self.times.asked) >= self.settings.idle {
+            return self.lay_down().await;
+        }
+        if self.append.is_some() || self.snapshot.is_some() || self.times.trouble.is_some() {
+            return Goes::Continue(());
+        }
+        match self.store.find(self.shared.id).await {
+            Ok(Some(found)) if found.ended => Goes::Break(Over::Ended),
+            Ok(Some(found)) if found.record.claim != self.holder.claim() => Goes::Break(Over::Lost),
+            _ => Goes::Continue(()),
+        }
+    }
+
+    pub(super) const fn is_lost(error: &StoreError) -> bool {
+        matches!(error, StoreError::Fenced { .. } | StoreError::Missing)
+    }
+}

@@ -1,0 +1,139 @@
+//! The session lets go: to another endpoint, or into the store.
+
+use std::time::Duration;
+
+use holdfast_session::id::ClaimId;
+use holdfast_session::ownership::{Claim, Holder, OnRelease, Owner, Record};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::{Goes, Over, Running};
+use crate::handoff::Released;
+use crate::random;
+use crate::sessions::{Ending, Refusal};
+use crate::store::StoreError;
+
+/// How long the writes of a release may take; the asker waits for 1 s in all.
+const WRITE_LIMIT: Duration = Duration::from_millis(800);
+
+impl Running {
+    /// Another endpoint asks for the session.
+    pub(super) async fn release(&mut self, reply: oneshot::Sender<Released>) -> Goes {
+        let generation = self.engine.generation();
+        let hold_ms = u64::try_from(self.settings.hold.as_millis()).unwrap_or(u64::MAX);
+        let answer = match self.holder.on_release(self.now_ms(), self.leaving, hold_ms) {
+            OnRelease::Hold { retry_after_ms } => Released::Held {
+                generation,
+                retry_after: Duration::from_millis(retry_after_ms),
+            },
+            OnRelease::Stopped => Released::Released { generation },
+            OnRelease::Stop => match timeout(WRITE_LIMIT, self.stop()).await {
+                Ok(Ok(())) => Released::Released { generation },
+                Ok(Err(error)) if Self::is_lost(&error) => {
+                    let _ = reply.send(Released::NotOwner { generation });
+                    return Goes::Break(Over::Lost);
+                }
+                // not everything is in the store: keep it
+                Ok(Err(_)) | Err(_) => Released::Held {
+                    generation,
+                    retry_after: WRITE_LIMIT,
+                },
+            },
+        };
+        // the asker may have given up; then it is claimed back in time
+        let _ = reply.send(answer);
+        Goes::Continue(())
+    }
+
+    /// Stops at a command boundary, writes everything and ends the legs. What
+    /// waits was not accepted: proxies say it again where the session goes.
+    async fn stop(&mut self) -> Result<(), StoreError> {
+        if let Some(snapshot) = self.snapshot.as_mut() {
+            let written = snapshot.await;
+            self.snapshot = None;
+            written?;
+        }
+        if let Some(append) = self.append.as_mut() {
+            let appended = append.await;
+            self.append = None;
+            if let Goes::Break(_) = self.appended(appended) {
+                return Err(StoreError::Missing);
+            }
+        }
+        let Some(snapshot) = self.state(true) else {
+            return Err(StoreError::Busy);
+        };
+        self.store.snapshot(self.fence(), snapshot).await?;
+        self.holder.stopped(self.now_ms());
+        self.held = None;
+        for (_, reply) in self.tickets.drain() {
+            let moved = Refusal::unavailable("the session is on its way to another endpoint");
+            drop(reply.send(Err(moved)));
+        }
+        for (_, leg) in self.legs.drain() {
+            leg.end(Ending::Moved);
+        }
+        Ok(())
+    }
+
+    /// Nobody came for the released session: it is claimed again and served.
+    pub(super) async fn claim_back(&mut self) -> Goes {
+        let seen = self.holder.claim();
+        let next = Claim {
+            generation: seen.generation + 1,
+            id: ClaimId::new(random::bits128()),
+        };
+        let record = Record {
+            claim: next,
+            owner: Owner {
+                endpoint: self.me.endpoint.clone(),
+                incarnation: self.me.incarnation,
+                address: self.me.address.clone(),
+            },
+            leaving: self.leaving,
+            laid_down: false,
+        };
+        match self.store.claim(self.shared.id, seen, record).await {
+            Ok(_) => {
+                self.holder = Holder::new(next, self.now_ms());
+                self.engine.renew(next.generation);
+                Goes::Continue(())
+            }
+            Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
+            Err(_) => {
+                self.holder.stopped(self.now_ms());
+                Goes::Continue(())
+            }
+        }
+    }
+
+    /// The endpoint leaves, or no longer: the record says so.
+    pub(super) async fn set_leaving(&mut self, leaving: bool) -> Goes {
+        self.leaving = leaving;
+        match self.store.mark(self.fence(), leaving, false).await {
+            Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
+            Ok(()) | Err(_) => Goes::Continue(()),
+        }
+    }
+
+    /// Writes everything and is over here; anybody may go on from the store.
+    pub(super) async fn lay_down(&mut self) -> Goes {
+        if self.holder.serves() {
+            match timeout(WRITE_LIMIT, self.stop()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) if Self::is_lost(&error) => return Goes::Break(Over::Lost),
+                Ok(Err(error)) => {
+                    tracing::warn!(session = %self.shared.id, %error, "not laid down");
+                }
+                Err(_) => tracing::warn!(session = %self.shared.id, "not laid down in time"),
+            }
+        }
+        let marked = timeout(
+            WRITE_LIMIT,
+            self.store.mark(self.fence(), self.leaving, true),
+        );
+        // whoever claims it then has to ask an owner that does not answer
+        drop(marked.await);
+        Goes::Break(Over::LaidDown)
+    }
+}

@@ -1,0 +1,139 @@
+//! Processes, a store between them, and a wire for releases.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use holdfast_session::id::{ConnectionId, Incarnation};
+use holdfast_session::subscription::{Channels, Coalesce};
+use parking_lot::Mutex;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::handoff::{Handoff, ReleaseAsk, Released, Unreachable};
+use crate::sessions::{Ask, Dial, Me, Sessions, Transport};
+use crate::store::SqliteStore;
+
+/// One store and who can be reached.
+pub(super) struct Stage {
+    folder: PathBuf,
+    wire: Arc<Wire>,
+}
+
+/// A backend process.
+pub(super) struct Process {
+    pub(super) sessions: Sessions,
+    runtime: Runtime,
+    address: String,
+    wire: Arc<Wire>,
+}
+
+#[derive(Default)]
+struct Wire {
+    reachable: Mutex<HashMap<String, (Sessions, Handle)>>,
+}
+
+impl Stage {
+    pub(super) fn new(name: &str) -> Self {
+        let folder =
+            std::env::temp_dir().join(format!("holdfast-stage-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a directory");
+        Self {
+            folder,
+            wire: Arc::default(),
+        }
+    }
+
+    pub(super) fn process(&self, name: &str, incarnation: u128) -> Process {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let me = Me {
+            endpoint: name.parse().expect("a name"),
+            incarnation: Incarnation::new(incarnation),
+            address: name.into(),
+        };
+        let store = SqliteStore::open(&self.folder.join("sessions.db")).expect("a store");
+        let sessions = Sessions::new(me, Arc::new(store), Arc::clone(&self.wire) as _);
+        let reached = (sessions.clone(), runtime.handle().clone());
+        self.wire.reachable.lock().insert(name.into(), reached);
+        Process {
+            sessions,
+            runtime,
+            address: name.into(),
+            wire: Arc::clone(&self.wire),
+        }
+    }
+
+    /// Nobody reaches this process any more; it goes on by itself.
+    pub(super) fn cut_off(&self, name: &str) {
+        self.wire.reachable.lock().remove(name);
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+impl Process {
+    pub(super) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+        let patient = async { tokio::time::timeout(PATIENCE, future).await };
+        self.runtime.block_on(patient).expect("it happens in time")
+    }
+
+    pub(super) fn sessions_set_draining(&self, draining: bool) {
+        let _inside = self.runtime.enter();
+        self.sessions.set_draining(draining);
+    }
+
+    /// Everything it was doing stops where it is.
+    pub(super) fn kill(self) {
+        self.wire.reachable.lock().remove(&self.address);
+        self.runtime.shutdown_background();
+    }
+}
+
+#[async_trait]
+impl Handoff for Wire {
+    async fn release(&self, address: &str, ask: &ReleaseAsk) -> Result<Released, Unreachable> {
+        let reached = self.reachable.lock().get(address).cloned();
+        let unreachable = || Unreachable {
+            address: address.into(),
+            reason: "connection refused".into(),
+        };
+        let (sessions, runtime) = reached.ok_or_else(unreachable)?;
+        let ask = ask.clone();
+        let answer = runtime.spawn(async move { sessions.release(&ask).await });
+        answer.await.map_err(|_| unreachable())
+    }
+}
+
+pub(super) fn connection(number: u128) -> ConnectionId {
+    ConnectionId::new(number)
+}
+
+pub(super) fn dial(number: u128, attempt: u32, last_event_id: Option<&str>) -> Dial {
+    Dial {
+        connection: connection(number),
+        attempt,
+        last_event_id: last_event_id.map(str::to_owned),
+        generation: None,
+        client: None,
+        channels: Channels::ALL,
+        coalesce: Coalesce::None,
+        transport: Transport::WebSocket,
+    }
+}
+
+pub(super) fn moved_from(name: &str) -> Ask {
+    Ask {
+        subject: None,
+        moved_from: vec![name.parse().expect("a name")],
+    }
+}
