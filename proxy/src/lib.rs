@@ -5,6 +5,7 @@
 //! them; nobody else knows every part.
 
 pub mod access_log;
+pub mod admin;
 pub mod app;
 pub mod chance;
 pub mod clock;
