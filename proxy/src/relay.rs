@@ -21,6 +21,8 @@ pub mod record;
 pub mod registry;
 mod scratch;
 mod sse;
+#[cfg(test)]
+mod stage;
 mod websocket;
 
 use std::fmt;

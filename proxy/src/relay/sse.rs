@@ -213,6 +213,10 @@ impl Stream {
             Ok(dialled) => self.read_answer(placed, dialled),
         };
         self.machine.handle_answer(answer, now);
+        if self.fields.is_none() {
+            // Events that came with the head. On the first leg the client's head goes first.
+            self.hear(now);
+        }
     }
 
     fn read_answer(&mut self, placed: Placed, dialled: Dialled) -> Answer {
