@@ -16,7 +16,6 @@ use holdfast_core::{
 };
 use http::HeaderValue;
 use http::header::HeaderName;
-use parking_lot::Mutex;
 use pingora_core::apps::ServerApp;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
@@ -45,7 +44,7 @@ pub(crate) struct Edge {
 /// What the relays told.
 #[derive(Debug)]
 pub(crate) enum Seen {
-    Opened(EndpointId),
+    Opened,
     Moved(Moved),
     Ended(Box<Ended>),
 }
@@ -224,8 +223,8 @@ impl ProxyHttp for App {
 }
 
 impl Observer for Watcher {
-    fn opened(&self, _relay: Relay, _cluster: &ClusterName, endpoint: &EndpointId) {
-        let _ = self.0.send(Seen::Opened(endpoint.clone()));
+    fn opened(&self, _relay: Relay, _cluster: &ClusterName, _endpoint: &EndpointId) {
+        let _ = self.0.send(Seen::Opened);
     }
     fn moved(&self, _relay: Relay, _cluster: &ClusterName, moved: &Moved) {
         let _ = self.0.send(Seen::Moved(moved.clone()));

@@ -19,6 +19,8 @@ pub(super) struct Frames {
     held: Vec<u8>,
     /// The message or oversized control frame under way passes through in parts.
     passing: bool,
+    /// The last part handed out is of a message that is not kept whole.
+    large: bool,
     /// What of `begun` and `held` was handed out and is to be dropped.
     spent: Spent,
 }
@@ -60,6 +62,7 @@ impl Frames {
             begun: Vec::new(),
             held: Vec::new(),
             passing: false,
+            large: false,
             spent: Spent::Nothing,
         }
     }
@@ -108,45 +111,56 @@ impl Frames {
             } else {
                 piece.ends_message()
             };
-            match self.bound {
-                Some(bound) if !self.passing => {
-                    if ends && whole && self.held.is_empty() {
-                        return Ok(Some(if bytes.len() <= bound {
-                            Part::Message(bytes)
-                        } else {
-                            Part::Passing { bytes, ends }
-                        }));
-                    }
-                    self.held.append(&mut self.begun);
-                    self.held.extend_from_slice(bytes);
-                    if ends {
-                        self.spent = Spent::Held;
-                        return Ok(Some(Part::Message(&self.held)));
-                    }
-                    if self.held.len() as u64 + piece.remaining > bound as u64 {
-                        self.passing = true;
-                        self.spent = Spent::Held;
-                        return Ok(Some(Part::Passing {
-                            bytes: &self.held,
-                            ends,
-                        }));
-                    }
-                }
-                _ => {
-                    self.passing = !ends;
-                    if self.begun.is_empty() {
-                        return Ok(Some(Part::Passing { bytes, ends }));
-                    }
-                    self.begun.extend_from_slice(bytes);
-                    self.spent = Spent::Begun;
-                    return Ok(Some(Part::Passing {
-                        bytes: &self.begun,
-                        ends,
-                    }));
-                }
+            if self.hold(bytes, ends, whole, piece.remaining) {
+                return Ok(Some(self.part(bytes, ends)));
             }
         }
         Ok(None)
+    }
+
+    /// Takes bytes of a message; says whether there is something to be handed out.
+    fn hold(&mut self, bytes: &[u8], ends: bool, whole: bool, remaining: u64) -> bool {
+        match self.bound {
+            Some(bound) if !self.passing => {
+                if whole && ends && self.held.is_empty() {
+                    self.large = bytes.len() > bound;
+                    return true;
+                }
+                self.held.append(&mut self.begun);
+                self.held.extend_from_slice(bytes);
+                self.large = self.held.len() as u64 + remaining > bound as u64;
+                self.passing = self.large && !ends;
+                self.spent = if ends || self.large {
+                    Spent::Held
+                } else {
+                    Spent::Nothing
+                };
+                ends || self.large
+            }
+            _ => {
+                self.large = true;
+                self.passing = !ends;
+                if !self.begun.is_empty() {
+                    self.begun.extend_from_slice(bytes);
+                    self.spent = Spent::Begun;
+                }
+                true
+            }
+        }
+    }
+
+    /// What [`hold`](Self::hold) found: in `bytes` alone, or with what was held before them.
+    fn part<'a>(&'a self, bytes: &'a [u8], ends: bool) -> Part<'a> {
+        let bytes = match self.spent {
+            Spent::Nothing => bytes,
+            Spent::Begun => &self.begun,
+            Spent::Held => &self.held,
+        };
+        if self.large {
+            Part::Passing { bytes, ends }
+        } else {
+            Part::Message(bytes)
+        }
     }
 
     fn said(&self) -> Said {

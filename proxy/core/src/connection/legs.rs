@@ -168,9 +168,9 @@ impl Legs {
         let to = search.taken()?;
         self.followed = search.followed().then_some(now);
         self.attached = now;
-        self.generation = terms.generation.or(self.generation.take());
+        self.generation = terms.generation.or_else(|| self.generation.take());
         if !self.delivered {
-            self.last_event_id = terms.position.or(self.last_event_id.take());
+            self.last_event_id = terms.position.or_else(|| self.last_event_id.take());
         }
         let from = self.endpoint.replace(to.clone())?;
         Some(Moved {
