@@ -156,10 +156,14 @@ impl App {
             ..
         } = self;
         let accepting = tokio::spawn(listener.run());
+        let (watched, over) = (Arc::clone(&backend), stop.clone());
+        let watching =
+            tokio::spawn(async move { watched.sessions.watch_store(over.cancelled()).await });
         leave.await;
         drain::leave(&backend, &stop).await;
         // it was told to stop, and only accepts
         let _ = accepting.await;
+        let _ = watching.await;
     }
 }
 

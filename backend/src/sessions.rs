@@ -17,8 +17,10 @@ mod settings;
 mod settle;
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use holdfast_exchange::Scenario;
 use holdfast_session::engine::{Engine, Founding};
@@ -174,15 +176,16 @@ impl Sessions {
     /// How many of everything, at this moment.
     pub fn counts(&self) -> Counts {
         let running = self.inner.running.lock();
-        let connections = running
-            .values()
-            .map(|handle| handle.shared.connections())
-            .sum();
-        Counts {
+        let mut counts = Counts {
             sessions: running.len(),
-            connections,
-            clients: connections,
+            ..Counts::default()
+        };
+        for handle in running.values() {
+            let (connections, clients) = handle.shared.attached();
+            counts.connections += connections;
+            counts.clients += clients;
         }
+        counts
     }
 
     /// From now on (`true`) this endpoint says in every record it owns that it
@@ -248,11 +251,24 @@ impl Sessions {
         self.inner.store_trouble.lock().clone()
     }
 
-    /// Asks the store whether it answers, and remembers it for
-    /// [`Self::store_trouble`]; call it regularly.
-    pub async fn probe_store(&self) {
-        let probed = self.inner.store.probe().await;
-        *self.inner.store_trouble.lock() = probed.err().map(|error| error.to_string());
+    /// Asks the store every 2 s whether it answers, until `stop`: what
+    /// [`Self::store_trouble`] says.
+    pub async fn watch_store(&self, stop: impl Future<Output = ()>) {
+        const INTERVAL: Duration = Duration::from_secs(2);
+        const LIMIT: Duration = Duration::from_secs(1);
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let trouble = match tokio::time::timeout(LIMIT, self.inner.store.probe()).await {
+                Ok(probed) => probed.err().map(|error| error.to_string()),
+                Err(_) => Some("it does not answer".into()),
+            };
+            *self.inner.store_trouble.lock() = trouble;
+            // both are cancel-safe: neither takes anything with it
+            tokio::select! {
+                () = &mut stop => return,
+                () = tokio::time::sleep(INTERVAL) => {}
+            }
+        }
     }
 }
 

@@ -142,7 +142,7 @@ pub(super) struct Presence {
 
 impl Presence {
     pub(super) fn new(leg: Arc<Leg>, shared: Arc<Shared>) -> Self {
-        shared.joined();
+        shared.joined(&leg.client);
         Self { leg, shared }
     }
 }
@@ -150,7 +150,7 @@ impl Presence {
 impl Drop for Presence {
     fn drop(&mut self) {
         self.leg.state.lock().gone = true;
-        self.shared.left();
+        self.shared.left(&self.leg.client);
     }
 }
 

@@ -10,10 +10,9 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use holdfast_session::engine::{Advanced, Engine, Stored, Ticket};
-use holdfast_session::id::{ConnectionId, SessionId};
+use holdfast_session::id::{ClientId, ConnectionId, SessionId};
 use holdfast_session::log::Log;
 use holdfast_session::message::Answer;
 use holdfast_session::ownership::Holder;
@@ -35,37 +34,40 @@ pub(super) struct Shared {
     pub(super) subject: Option<String>,
     pub(super) created_ms: u64,
     pub(super) log: Mutex<Log>,
-    connections: AtomicUsize,
+    /// How many legs each client has.
+    attached: Mutex<HashMap<ClientId, usize>>,
 }
 
 impl Shared {
-    pub(super) const fn new(
-        id: SessionId,
-        subject: Option<String>,
-        created_ms: u64,
-        log: Log,
-    ) -> Self {
-        let connections = AtomicUsize::new(0);
+    pub(super) fn new(id: SessionId, subject: Option<String>, created_ms: u64, log: Log) -> Self {
+        let attached = Mutex::default();
         Self {
             id,
             subject,
             created_ms,
             log: Mutex::new(log),
-            connections,
+            attached,
         }
     }
 
-    pub(super) fn joined(&self) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn joined(&self, client: &ClientId) {
+        *self.attached.lock().entry(client.clone()).or_default() += 1;
     }
 
-    pub(super) fn left(&self) {
-        self.connections.fetch_sub(1, Ordering::Relaxed);
+    pub(super) fn left(&self, client: &ClientId) {
+        let mut attached = self.attached.lock();
+        if let Some(legs) = attached.get_mut(client) {
+            *legs -= 1;
+            if *legs == 0 {
+                attached.remove(client);
+            }
+        }
     }
 
-    /// How many legs are attached.
-    pub(super) fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+    /// How many legs are attached, of how many clients.
+    pub(super) fn attached(&self) -> (usize, usize) {
+        let attached = self.attached.lock();
+        (attached.values().sum(), attached.len())
     }
 }
 

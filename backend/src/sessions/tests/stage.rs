@@ -11,6 +11,7 @@ use holdfast_session::subscription::{Channels, Coalesce};
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use super::flaky::Flaky;
 use crate::handoff::{Handoff, ReleaseAsk, Released, Unreachable};
 use crate::sessions::{Ask, Dial, Me, Sessions, Transport};
 use crate::store::SqliteStore;
@@ -24,6 +25,7 @@ pub(super) struct Stage {
 /// A backend process.
 pub(super) struct Process {
     pub(super) sessions: Sessions,
+    pub(super) store: Arc<Flaky>,
     runtime: Runtime,
     address: String,
     wire: Arc<Wire>,
@@ -57,14 +59,17 @@ impl Stage {
             address: name.into(),
         };
         let store = SqliteStore::open(&self.folder.join("sessions.db")).expect("a store");
-        let sessions = Sessions::new(me, Arc::new(store), Arc::clone(&self.wire) as _);
+        let store = Arc::new(Flaky::new(Arc::new(store)));
+        let sessions = Sessions::new(me, Arc::clone(&store) as _, Arc::clone(&self.wire) as _);
         let reached = (sessions.clone(), runtime.handle().clone());
         self.wire.reachable.lock().insert(name.into(), reached);
+        let (address, wire) = (name.into(), Arc::clone(&self.wire));
         Process {
             sessions,
+            store,
             runtime,
-            address: name.into(),
-            wire: Arc::clone(&self.wire),
+            address,
+            wire,
         }
     }
 
@@ -90,6 +95,13 @@ impl Process {
     pub(super) fn sessions_set_draining(&self, draining: bool) {
         let _inside = self.runtime.enter();
         self.sessions.set_draining(draining);
+    }
+
+    pub(super) fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.runtime.spawn(future)
     }
 
     /// Everything it was doing stops where it is.

@@ -1,0 +1,101 @@
+//! A store that fails on demand, in front of one that does not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use async_trait::async_trait;
+use holdfast_session::id::SessionId;
+use holdfast_session::ownership::{Claim, Record};
+
+use crate::store::{Fence, Found, New, Snapshot, State, Store, StoreError};
+
+/// What becomes of the next append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fails {
+    /// It is done.
+    Not = 0,
+    /// It is done, but nobody is told.
+    After = 1,
+    /// It is not done, and nobody is told.
+    Before = 2,
+    /// As before, and reading fails too, until told otherwise.
+    Always = 3,
+}
+
+pub(super) struct Flaky {
+    inner: Arc<dyn Store>,
+    fails: AtomicU8,
+}
+
+impl Flaky {
+    pub(super) fn new(inner: Arc<dyn Store>) -> Self {
+        Self {
+            inner,
+            fails: AtomicU8::new(0),
+        }
+    }
+
+    pub(super) fn set(&self, fails: Fails) {
+        self.fails.store(fails as u8, Ordering::SeqCst);
+    }
+
+    fn gone(&self) -> Result<(), StoreError> {
+        match self.fails.load(Ordering::SeqCst) {
+            3 => Err(StoreError::Failed("gone".into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Flaky {
+    async fn create(&self, new: New) -> Result<(), StoreError> {
+        self.inner.create(new).await
+    }
+
+    async fn find(&self, id: SessionId) -> Result<Option<Found>, StoreError> {
+        self.gone()?;
+        self.inner.find(id).await
+    }
+
+    async fn claim(&self, id: SessionId, seen: Claim, next: Record) -> Result<State, StoreError> {
+        self.inner.claim(id, seen, next).await
+    }
+
+    async fn append(&self, fence: Fence, records: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        self.gone()?;
+        let failed = Err(StoreError::Failed("on demand".into()));
+        match self.fails.swap(0, Ordering::SeqCst) {
+            1 => self.inner.append(fence, records).await.and(failed),
+            2 => failed,
+            _ => self.inner.append(fence, records).await,
+        }
+    }
+
+    async fn snapshot(&self, fence: Fence, snapshot: Snapshot) -> Result<(), StoreError> {
+        self.gone()?;
+        self.inner.snapshot(fence, snapshot).await
+    }
+
+    async fn mark(&self, fence: Fence, leaving: bool, laid_down: bool) -> Result<(), StoreError> {
+        self.gone()?;
+        self.inner.mark(fence, leaving, laid_down).await
+    }
+
+    async fn read_back(&self, fence: Fence) -> Result<State, StoreError> {
+        self.gone()?;
+        self.inner.read_back(fence).await
+    }
+
+    async fn end(&self, fence: Fence) -> Result<(), StoreError> {
+        self.inner.end(fence).await
+    }
+
+    async fn list(&self, subject: Option<&str>, limit: usize) -> Result<Vec<Found>, StoreError> {
+        self.inner.list(subject, limit).await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.gone()
+    }
+}
