@@ -1,6 +1,7 @@
 //! Plays with one WebSocket.
 
 mod bounds;
+mod properties;
 
 use std::time::Duration;
 
