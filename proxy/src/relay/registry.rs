@@ -280,6 +280,10 @@ impl Line {
         self.active_ms.store(milliseconds(now), Ordering::Relaxed);
     }
 
+    pub(crate) const fn key(&self) -> AffinityKey {
+        self.key
+    }
+
     pub(crate) fn moves(&self) -> u32 {
         self.moves.load(Ordering::Relaxed)
     }

@@ -351,6 +351,9 @@ impl Stream {
         ending: Ending,
         about: &About,
     ) -> pingora_core::Result<Relayed> {
+        if let (Ending::Drained, Some((endpoint, _))) = (ending, &self.attached) {
+            endpoint.load.tell(about.key);
+        }
         let complete = ending.completes_stream() && ending != Ending::ClientGone;
         let ended = complete
             && matches!(

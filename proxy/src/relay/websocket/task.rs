@@ -364,6 +364,9 @@ impl Task {
         let _ = timeout(FAREWELL, self.traffic.client.shutdown()).await;
         let now = self.shared.now();
         let line = &self.registered.line;
+        if ending == Ending::Drained {
+            self.endpoint.load.tell(line.key());
+        }
         let code = match ending {
             Ending::EndpointClosed(code) => Some(Some(code.0)),
             Ending::EndpointGone => Some(None),
