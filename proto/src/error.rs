@@ -16,8 +16,6 @@ pub enum Code {
     BadRequest,
     /// Well formed, but a field has a value that is not allowed; the sentence says which.
     InvalidArgument,
-    /// No identity was given where one is needed, or it is not good (any more).
-    Unauthenticated,
     /// The identity may not do this; another user's session answers so, never its data.
     Forbidden,
     /// There is no such thing: path, order, symbol.
@@ -56,10 +54,9 @@ pub enum Code {
 
 impl Code {
     /// All codes, in the order of the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 19] = [
         Self::BadRequest,
         Self::InvalidArgument,
-        Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
         Self::SessionNotFound,
@@ -84,7 +81,6 @@ impl Code {
         match self {
             Self::BadRequest => "bad_request",
             Self::InvalidArgument => "invalid_argument",
-            Self::Unauthenticated => "unauthenticated",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::SessionNotFound => "session_not_found",
@@ -110,7 +106,6 @@ impl Code {
         match self {
             Self::BadRequest => "The request cannot be read",
             Self::InvalidArgument => "A value is not allowed",
-            Self::Unauthenticated => "Sign in first",
             Self::Forbidden => "Not yours",
             Self::NotFound => "No such thing",
             Self::SessionNotFound => "No such session",
@@ -136,7 +131,6 @@ impl Code {
         match self {
             Self::BadRequest => 400,
             Self::InvalidArgument | Self::Rejected => 422,
-            Self::Unauthenticated => 401,
             Self::Forbidden => 403,
             Self::NotFound | Self::SessionNotFound => 404,
             Self::SessionEnded => 410,
@@ -158,7 +152,6 @@ impl Code {
             Self::BadRequest | Self::InvalidArgument | Self::UnsupportedMediaType => {
                 tonic::Code::InvalidArgument
             }
-            Self::Unauthenticated => tonic::Code::Unauthenticated,
             Self::Forbidden => tonic::Code::PermissionDenied,
             Self::NotFound | Self::SessionNotFound | Self::SessionEnded => tonic::Code::NotFound,
             Self::Rejected | Self::Conflict | Self::WrongEndpoint => {
