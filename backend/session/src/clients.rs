@@ -37,12 +37,10 @@ impl Clients {
     pub fn judge(&self, client: &ClientId, n: u64) -> Number {
         let Some(known) = self.known.get(client) else {
             return match n {
-                1 if self.known.len() >= CLIENTS_MAX && self.oldest_key().is_none() => {
-                    Number::Refused(Problem::retryable(
-                        "too_many_clients",
-                        format!("the session remembers {CLIENTS_MAX} clients; come again later"),
-                    ))
-                }
+                1 if self.known.len() >= CLIENTS_MAX => Number::Refused(Problem::retryable(
+                    "too_many_clients",
+                    format!("the session remembers {CLIENTS_MAX} clients; come again later"),
+                )),
                 1 => Number::Next,
                 _ => Number::Refused(gap(1, n)),
             };
@@ -62,12 +60,6 @@ impl Clients {
 
     /// Keeps what the next command of the client came to.
     pub fn answered(&mut self, client: &ClientId, kind: &str, answer: Answer, tick: u64) {
-        if self.known.len() >= CLIENTS_MAX
-            && !self.known.contains_key(client)
-            && let Some(oldest) = self.oldest_key().cloned()
-        {
-            self.known.remove(&oldest);
-        }
         let known = self.known.entry(client.clone()).or_default();
         known.last = answer.n;
         known.tick = tick;
@@ -102,23 +94,9 @@ impl Clients {
             .map(|(client, _)| client)
     }
 
-    /// A client still has a connection.
-    pub fn touch(&mut self, client: &ClientId, tick: u64) {
-        if let Some(known) = self.known.get_mut(client) {
-            known.tick = known.tick.max(tick);
-        }
-    }
-
     /// Forgets a client: its next command is number 1 again.
     pub fn forget(&mut self, client: &ClientId) {
         self.known.remove(client);
-    }
-
-    /// The key used longest ago: keys make room for each other.
-    fn oldest_key(&self) -> Option<&ClientId> {
-        let keys = self.known.iter().filter(|(client, _)| client.is_key());
-        keys.min_by_key(|(_, known)| known.tick)
-            .map(|(client, _)| client)
     }
 
     /// How many are remembered.
@@ -221,20 +199,6 @@ mod tests {
         let silent: Vec<_> = clients.silent_since(0).cloned().collect();
         assert_eq!(silent.len(), 1);
         clients.forget(&silent[0]);
-        assert_eq!(clients.judge(&client(), 1), Number::Next);
-    }
-
-    #[test]
-    fn keys_make_room_for_each_other_and_for_clients() {
-        let key = |i: usize| ClientId::of_key(&i.to_string()).expect("a key");
-        let mut clients = Clients::default();
-        for i in 0..CLIENTS_MAX + 5 {
-            assert_eq!(clients.judge(&key(i), 1), Number::Next);
-            clients.answered(&key(i), "order.new", answer(1), i as u64);
-        }
-        assert_eq!(clients.len(), CLIENTS_MAX);
-        assert_eq!(clients.last(&key(4)), 0, "the oldest are gone");
-        assert_eq!(clients.judge(&key(5), 1), Number::Seen(answer(1)));
         assert_eq!(clients.judge(&client(), 1), Number::Next);
     }
 }

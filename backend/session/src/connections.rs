@@ -87,13 +87,6 @@ impl Connections {
         known
     }
 
-    /// A connection still has a leg.
-    pub fn touch(&mut self, id: ConnectionId, tick: u64) {
-        if let Some(known) = self.known.get_mut(&id) {
-            known.tick = known.tick.max(tick);
-        }
-    }
-
     /// Connections last heard of at or before `tick`.
     pub fn silent_since(&self, tick: u64) -> impl Iterator<Item = ConnectionId> {
         self.known

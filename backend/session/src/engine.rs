@@ -229,19 +229,28 @@ impl Engine {
     /// Queues the forgetting of what has long been silent, except for `live`
     /// connections and their clients.
     pub fn forget_silent(&mut self, live: &[ConnectionId]) {
-        let tick = self.exchange.tick();
-        for id in live {
-            self.connections.touch(*id, tick);
-            if let Some(known) = self.connections.find(*id) {
-                self.clients.touch(&known.client, tick);
-            }
-        }
-        let before = tick.saturating_sub(REMEMBERED_TICKS);
+        let before = self.exchange.tick().saturating_sub(REMEMBERED_TICKS);
         if before == 0 {
             return;
         }
-        let connections: Vec<_> = self.connections.silent_since(before).collect();
-        let clients: Vec<_> = self.clients.silent_since(before).cloned().collect();
+        let connections: Vec<_> = self
+            .connections
+            .silent_since(before)
+            .filter(|id| !live.contains(id))
+            .collect();
+        let kept = |client: &ClientId| {
+            live.iter().any(|id| {
+                self.connections
+                    .find(*id)
+                    .is_some_and(|known| known.client == *client)
+            })
+        };
+        let clients: Vec<_> = self
+            .clients
+            .silent_since(before)
+            .filter(|client| !kept(client))
+            .cloned()
+            .collect();
         if !connections.is_empty() || !clients.is_empty() {
             let change = Change::Forget {
                 connections,

@@ -171,21 +171,6 @@ impl ClientId {
     pub fn of_connection(connection: ConnectionId) -> Self {
         Self(connection.to_string().into())
     }
-
-    /// The client that an idempotency key stands for: 1 to 64 of letters,
-    /// digits, '.', '_' and '-'. Keys live apart from clients of connections.
-    pub fn of_key(key: &str) -> Result<Self, IdError> {
-        if is_name(key, KEY_MAX) {
-            Ok(Self(format!("{KEY}{key}").into()))
-        } else {
-            Err(IdError::NotName { max: KEY_MAX })
-        }
-    }
-
-    /// Whether it stands for an idempotency key.
-    pub fn is_key(&self) -> bool {
-        self.0.starts_with(KEY)
-    }
 }
 
 /// The first half of an entry id. Two logs of one session have different epochs
@@ -273,9 +258,6 @@ impl fmt::Display for EntryId {
         write!(f, "{}.{}", self.epoch, self.seq)
     }
 }
-
-const KEY: &str = "key.";
-const KEY_MAX: usize = 64;
 
 fn is_name(text: &str, max: usize) -> bool {
     let byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');

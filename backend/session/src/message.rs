@@ -258,7 +258,7 @@ pub fn read(text: &str) -> Said {
         Ok(envelope) => envelope,
         Err(error) => {
             let message = format!("expected {{\"type\":..,\"n\":..,\"data\":{{..}}}}: {error}");
-            return Said::Nonsense(Problem::new("malformed", message));
+            return Said::Nonsense(Problem::new("bad_request", message));
         }
     };
     if matches!(kind.as_str(), "ping" | "pong") {
@@ -266,7 +266,7 @@ pub fn read(text: &str) -> Said {
     }
     let Some(n) = n else {
         let message = "a command needs n, counted from 1 per client";
-        return Said::Nonsense(Problem::new("unnumbered", message));
+        return Said::Nonsense(Problem::new("bad_request", message));
     };
     let data = if data.is_null() {
         serde_json::json!({})
@@ -278,7 +278,7 @@ pub fn read(text: &str) -> Said {
         Ok(command) => Asked::Command(command),
         Err(error) => {
             let code = if KINDS.contains(&kind.as_str()) {
-                "invalid_data"
+                "invalid_argument"
             } else {
                 "unknown_type"
             };
@@ -374,11 +374,14 @@ mod tests {
     fn what_has_a_number_is_answered_and_the_rest_is_noticed() {
         for (text, expected) in [
             (r#"{"type":"order.nwe","n":1,"data":{}}"#, "unknown_type"),
-            (r#"{"type":"order.new","n":1,"data":{}}"#, "invalid_data"),
-            (r#"{"type":"order.new","data":{}}"#, "unnumbered"),
-            (r#"{"type":"order.new","n":-1}"#, "malformed"),
-            ("hello", "malformed"),
-            ("[1]", "malformed"),
+            (
+                r#"{"type":"order.new","n":1,"data":{}}"#,
+                "invalid_argument",
+            ),
+            (r#"{"type":"order.new","data":{}}"#, "bad_request"),
+            (r#"{"type":"order.new","n":-1}"#, "bad_request"),
+            ("hello", "bad_request"),
+            ("[1]", "bad_request"),
         ] {
             assert_eq!(code(read(text)), expected, "{text}");
         }
