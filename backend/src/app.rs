@@ -108,7 +108,7 @@ impl App {
         let handoff = Arc::new(service::Handoffs::new(key));
         let (reporter, health) = tonic_health::server::health_reporter();
         let backend = Arc::new(Backend {
-            sessions: Sessions::new(me, store, handoff),
+            sessions: Sessions::with_settings(me, store, handoff, config.sessions.clone()),
             trust: Trust::new(key),
             streams: Streams::new(&config.limits),
             unlucky: Unlucky::default(),
@@ -161,9 +161,8 @@ impl App {
             tokio::spawn(async move { watched.sessions.watch_store(over.cancelled()).await });
         leave.await;
         drain::leave(&backend, &stop).await;
-        // it was told to stop, and only accepts
-        let _ = accepting.await;
-        let _ = watching.await;
+        // both were told to stop; what they were at is over by the deadlines of `leave`
+        let _ = tokio::join!(accepting, watching);
     }
 }
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
+use crate::sessions::Settings;
 pub use error::{ConfigError, Problem};
 pub use secret::SecretBytes;
 
@@ -42,6 +43,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// How connections are kept alive and judged.
     pub heartbeat: Heartbeat,
+    /// How sessions are run.
+    pub sessions: Settings,
     /// How long sessions may wait to be taken over when the process leaves.
     pub shutdown: Duration,
 }

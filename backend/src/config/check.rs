@@ -13,6 +13,7 @@ use super::position::Positions;
 use super::secret::{self, SecretBytes};
 use super::unit::{Size, Span};
 use super::{Config, DemoIssuer, Heartbeat, Limits, Store, Timeouts, TokenKey, Tokens, file};
+use crate::sessions::Settings;
 
 pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let positions = Positions::of(text);
@@ -69,6 +70,7 @@ impl Checker<'_> {
             limits: self.limits(&file.limits),
             timeouts: self.timeouts(&file.timeouts),
             heartbeat: self.heartbeat(&file.heartbeat),
+            sessions: self.sessions(file),
             shutdown: file.shutdown.deadline.0,
         }
     }
@@ -196,6 +198,7 @@ impl Checker<'_> {
         );
         for (key, number) in [
             ("connections", shape.connections),
+            ("sessions", shape.sessions),
             ("sessions_per_subject", shape.sessions_per_subject),
             ("streams_per_subject", shape.streams_per_subject),
             ("streams", shape.streams),
@@ -243,6 +246,28 @@ impl Checker<'_> {
             interval: shape.interval.0,
             timeout: shape.timeout.0,
             comment: shape.comment.0,
+        }
+    }
+
+    fn sessions(&mut self, file: &file::Config) -> Settings {
+        let (least, most) = (Span::seconds(1), Span::seconds(3600));
+        for (path, span) in [
+            ("store.grace", file.store.grace),
+            ("simulator.catch_up", file.simulator.catch_up),
+            ("simulator.idle", file.simulator.idle),
+            ("handoff.snapshots", file.handoff.snapshots),
+        ] {
+            self.between(path, span, least, most);
+        }
+        self.between("handoff.hold", file.handoff.hold, Span::seconds(0), most);
+        Settings {
+            catch_up: file.simulator.catch_up.0,
+            snapshot_interval: file.handoff.snapshots.0,
+            hold: file.handoff.hold.0,
+            store_grace: file.store.grace.0,
+            idle: file.simulator.idle.0,
+            sessions_max: file.limits.sessions,
+            ..Settings::default()
         }
     }
 

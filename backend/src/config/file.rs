@@ -46,6 +46,12 @@ pub struct Config {
     /// How connections are kept alive and judged.
     #[serde(default)]
     pub heartbeat: Heartbeat,
+    /// How simulated markets are run.
+    #[serde(default)]
+    pub simulator: Simulator,
+    /// How sessions change hands.
+    #[serde(default)]
+    pub handoff: Handoff,
     /// How the process leaves.
     #[serde(default)]
     pub shutdown: Shutdown,
@@ -57,6 +63,9 @@ pub struct Config {
 pub struct Store {
     /// One file, shared by the backends of one machine; needs no server.
     pub sqlite: Sqlite,
+    /// How long market data goes on while the store does not answer; commands are refused at once.
+    #[serde(default = "grace")]
+    pub grace: Span,
 }
 
 /// A SQLite database.
@@ -149,6 +158,8 @@ pub struct Limits {
     pub body: Size,
     /// One WebSocket message of a client: 1KiB to 1MiB.
     pub message: Size,
+    /// Sessions that run at this endpoint.
+    pub sessions: usize,
     /// Sessions of one user; anonymous users are not told apart and not counted.
     pub sessions_per_subject: usize,
     /// WebSockets and event streams of one user at this endpoint; of anonymous ones as before.
@@ -164,6 +175,7 @@ impl Default for Limits {
             head: Size::kib(32),
             body: Size::kib(64),
             message: Size::kib(64),
+            sessions: 10_000,
             sessions_per_subject: 20,
             streams_per_subject: 64,
             streams: 10_000,
@@ -215,6 +227,44 @@ impl Default for Heartbeat {
     }
 }
 
+/// How simulated markets are run.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Simulator {
+    /// How far behind the clock a revived market catches up; beyond it, it rests.
+    pub catch_up: Span,
+    /// How long a session without connections and requests is kept in memory.
+    pub idle: Span,
+}
+
+impl Default for Simulator {
+    fn default() -> Self {
+        Self {
+            catch_up: Span::seconds(120),
+            idle: Span::seconds(120),
+        }
+    }
+}
+
+/// How sessions change hands.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Handoff {
+    /// A session that was taken less than this ago is not let go, unless this endpoint leaves.
+    pub hold: Span,
+    /// Between snapshots of a session: a crash replays at most this much of its market.
+    pub snapshots: Span,
+}
+
+impl Default for Handoff {
+    fn default() -> Self {
+        Self {
+            hold: Span::seconds(10),
+            snapshots: Span::seconds(5),
+        }
+    }
+}
+
 /// How the process leaves.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -238,6 +288,10 @@ fn listen() -> String {
 
 const fn token_ttl() -> Span {
     Span::seconds(24 * 3600)
+}
+
+const fn grace() -> Span {
+    Span::seconds(30)
 }
 
 const fn leeway() -> Span {

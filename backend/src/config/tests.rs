@@ -17,9 +17,18 @@ fn the_sample_names_every_key_with_its_default() {
 
     let written = serde_json::to_value(written).expect("shape becomes JSON");
     let defaults = serde_json::to_value(defaults).expect("shape becomes JSON");
-    for key in ["listen", "limits", "timeouts", "heartbeat", "shutdown"] {
+    for key in [
+        "listen",
+        "limits",
+        "timeouts",
+        "heartbeat",
+        "simulator",
+        "handoff",
+        "shutdown",
+    ] {
         assert_eq!(written[key], defaults[key], "{key}");
     }
+    assert_eq!(written["store"]["grace"], defaults["store"]["grace"]);
     let keys = defaults.as_object().expect("a map").keys();
     for key in keys {
         assert!(
