@@ -64,7 +64,8 @@ pub fn router(backend: Arc<Backend>, grpc: Router) -> Router {
         .layer(DefaultBodyLimit::max(backend.config.limits.body))
         .with_state(Arc::clone(&backend));
     let screened = middleware::from_fn_with_state(backend, context::enter);
-    rest.merge(grpc).layer(screened)
+    // gRPC's own fallback would hide the pages; what it answers is known to `context`, too
+    rest.merge(grpc.reset_fallback()).layer(screened)
 }
 
 /// The described part: what the OpenAPI document lists is what is routed.

@@ -453,12 +453,16 @@ impl Inner {
     }
 }
 
-/// The client a key stands for.
+/// The client a key stands for. Keys live apart from clients of connections.
 fn client_of_key(key: &ClientId) -> Result<ClientId, Refusal> {
-    ClientId::of_key(key.as_str()).map_err(|error| {
-        let message = format!("Idempotency-Key: {error}");
+    let invalid = || {
+        let message = "an Idempotency-Key has 1 to 64 of letters, digits, '.', '_' and '-'";
         Refusal::Invalid(Problem::new("invalid_idempotency_key", message))
-    })
+    };
+    if key.as_str().len() > 64 {
+        return Err(invalid());
+    }
+    format!("key.{key}").parse().map_err(|_| invalid())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use holdfast_proto::error::Code;
 use http::HeaderValue;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
@@ -44,14 +44,13 @@ pub(super) async fn enter(
     let mut response = answered.unwrap_or_else(|_| {
         let seconds = backend.config.timeouts.request.as_secs();
         let detail = format!("not done within {seconds} s; whether it was executed is unknown");
-        let failure = Failure::new(Code::Timeout, detail);
-        match grpc {
-            true => service::status(failure).into_http(),
-            false => problem::render(&failure, Some(&id)),
-        }
+        Failure::new(Code::Timeout, detail).into_response()
     });
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
-        response = problem::render(&failure, Some(&id));
+        response = match grpc {
+            true => service::status(unimplemented(failure)).into_http(),
+            false => problem::render(&failure, Some(&id)),
+        };
     }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
@@ -71,6 +70,14 @@ fn request_id(headers: &HeaderMap) -> String {
         .and_then(|id| id.to_str().ok())
         .filter(fit);
     given.map_or_else(|| format!("{:032x}", random::bits128()), str::to_owned)
+}
+
+/// In gRPC, a path that is not there is a method that is not there.
+fn unimplemented(failure: Failure) -> Failure {
+    match failure.class {
+        Code::NotFound => Failure::new(Code::MethodNotAllowed, "there is no such method"),
+        _ => failure,
+    }
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

@@ -47,6 +47,7 @@ pub(super) async fn place(
 #[derive(Debug, Deserialize, IntoParams)]
 pub(super) struct ListQuery {
     /// `all` (default) or `open`.
+    #[param(inline)]
     status: Option<Status>,
     /// At most so many: 1 to 500, 100 by default.
     limit: Option<usize>,

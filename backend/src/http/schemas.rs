@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::routing::{MethodRouter, get};
-use holdfast_session::message::{Answer, Command};
+use holdfast_session::message::{Answer, Command, Problem};
 use holdfast_session::view;
 use http::header::CONTENT_TYPE;
 use schemars::SchemaGenerator;
@@ -33,8 +33,8 @@ fn schemas() -> Value {
     from_server.push(transient("ping", &ping));
     from_server.push(transient("pong", &ping));
     from_server.push(transient("quality", &quality()));
-    from_server.push(transient("notice", &json!({})));
-    from_server.push(transient("error", &json!({ "type": "object" })));
+    let notice = generator.subschema_for::<Problem>().to_value();
+    from_server.push(transient("notice", &notice));
     let command = generator.subschema_for::<Command>().to_value();
     let numbered = json!({
         "allOf": [command, {

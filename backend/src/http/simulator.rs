@@ -48,6 +48,8 @@ pub(super) async fn control(
     headers: HeaderMap,
     OptionalBody(body): OptionalBody<Option<serde_json::Value>>,
 ) -> Result<Json<Simulator>, Failure> {
+    // `{}` says as much as nothing
+    let body = body.filter(|body| body.as_object().is_none_or(|fields| !fields.is_empty()));
     let command = match (action.as_str(), body) {
         ("start", None) => Command::SimulatorStart(Empty {}),
         ("pause", None) => Command::SimulatorPause(Empty {}),

@@ -168,8 +168,13 @@ impl Running {
                 break over;
             }
         };
-        if over == Over::Ended {
-            self.legs.values().for_each(|leg| leg.end(Ending::Ended));
+        let ending = if over == Over::Ended {
+            Ending::Ended
+        } else {
+            Ending::Moved
+        };
+        for leg in self.legs.values() {
+            leg.end(ending);
         }
         tracing::info!(session = %self.shared.id, reason = ?over, "session is over here");
         over
@@ -292,13 +297,6 @@ impl Running {
             older.engine.walk_to_entry(&mut older.log, past.until);
             log.prepend(&older.log);
         }
-    }
-}
-
-impl Drop for Running {
-    /// However the task ends, nobody waits for it: proxies dial again.
-    fn drop(&mut self) {
-        self.legs.values().for_each(|leg| leg.end(Ending::Moved));
     }
 }
 

@@ -32,7 +32,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            pulse: Duration::from_millis(50),
+            pulse: Duration::from_millis(20),
             catch_up: Duration::from_secs(120),
             snapshot_interval: Duration::from_secs(5),
             hold: Duration::from_millis(HOLD_MS),

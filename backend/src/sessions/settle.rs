@@ -226,14 +226,20 @@ impl Inner {
 
     /// From now on the session is found here, until its task is over.
     fn admit(self: &Arc<Self>, handle: Handle, task: Running) {
-        let guest = Guest {
-            inner: Arc::clone(self),
-            shared: Arc::clone(&handle.shared),
-        };
-        self.running.lock().insert(handle.shared.id, handle);
+        let (id, inner) = (handle.shared.id, Arc::clone(self));
+        let shared = Arc::clone(&handle.shared);
+        self.running.lock().insert(id, handle);
         self.tasks.spawn(async move {
-            let _guest = guest;
             task.run().await;
+            let mut running = inner.running.lock();
+            if running
+                .get(&id)
+                .is_some_and(|handle| Arc::ptr_eq(&handle.shared, &shared))
+            {
+                running.remove(&id);
+            }
+            drop(running);
+            inner.changed.notify_waiters();
         });
     }
 
@@ -255,27 +261,6 @@ impl Inner {
             "too_many_sessions",
             message,
         )))
-    }
-}
-
-/// Takes a session off the list when its task ends, however it ends.
-struct Guest {
-    inner: Arc<Inner>,
-    shared: Arc<Shared>,
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        let mut running = self.inner.running.lock();
-        let id = self.shared.id;
-        if running
-            .get(&id)
-            .is_some_and(|handle| Arc::ptr_eq(&handle.shared, &self.shared))
-        {
-            running.remove(&id);
-        }
-        drop(running);
-        self.inner.changed.notify_waiters();
     }
 }
 

@@ -116,7 +116,8 @@ impl Heartbeat {
         self.next_ping = (now + self.interval).min(latest.max(now));
     }
 
-    /// A ping was answered. Answers to no open ping measure nothing.
+    /// A ping was answered: this is how good the connection is. Answers to no open ping measure
+    /// nothing.
     pub(super) fn answered(&mut self, t: u64, now: Duration) -> Option<Report> {
         let ping = self.open.take_if(|ping| ping.t == t)?;
         let sample = now.saturating_sub(ping.at).as_secs_f64() * 1_000.0;
@@ -138,7 +139,12 @@ impl Heartbeat {
             (srtt, sample) if srtt >= 150.0 || sample >= 1_000.0 => Quality::Fair,
             _ => Quality::Good,
         };
-        self.sampled(quality)
+        // the first sample counts at once, a change after two equal ones
+        let twice = self.seen.replace(quality) == Some(quality);
+        if self.told.is_none() || twice {
+            self.told = Some(quality);
+        }
+        Some(self.judged())
     }
 
     /// When `beat` should be asked next.
@@ -164,7 +170,8 @@ impl Heartbeat {
                 missed: true,
                 ..ping
             });
-            return self.changed(Quality::Poor).map(Beat::Report);
+            self.told = Some(Quality::Poor);
+            return Some(Beat::Report(self.judged()));
         }
         if now < self.next_ping {
             return None;
@@ -197,26 +204,14 @@ impl Heartbeat {
         ping.at + (self.timeout - self.interval) / 2
     }
 
-    /// The first sample is told at once, a change after two equal ones.
-    fn sampled(&mut self, quality: Quality) -> Option<Report> {
-        let twice = self.seen.replace(quality) == Some(quality);
-        if self.told.is_none() || twice {
-            return self.changed(quality);
-        }
-        None
-    }
-
-    fn changed(&mut self, quality: Quality) -> Option<Report> {
-        if self.told.replace(quality) == Some(quality) {
-            return None;
-        }
+    fn judged(&self) -> Report {
         let missed = self.open.is_some_and(|ping| ping.missed);
-        let (advice, in_ms) = match quality {
-            Quality::Lost => (Advice::Reconnect, Some(0)),
-            Quality::Poor if missed => (Advice::Reconnect, Some(RECONNECT_MS)),
+        let (advice, in_ms) = match self.told {
+            Some(Quality::Lost) => (Advice::Reconnect, Some(0)),
+            Some(Quality::Poor) if missed => (Advice::Reconnect, Some(RECONNECT_MS)),
             _ => (Advice::Stay, None),
         };
-        Some(self.report(advice, in_ms))
+        self.report(advice, in_ms)
     }
 }
 
@@ -284,26 +279,24 @@ mod tests {
     #[test]
     fn the_round_trip_is_smoothed_as_rfc_6298_says() {
         let mut heart = heart();
-        let report = round_trip(&mut heart, 100).expect("the first sample is told");
+        let report = round_trip(&mut heart, 100).expect("a sample is told");
         assert_eq!((report.rtt_ms, report.jitter_ms), (Some(100), Some(50)));
         assert_eq!(report.quality, Quality::Good);
-        assert_eq!(
-            round_trip(&mut heart, 180),
-            None,
-            "no change, nothing to tell"
-        );
-        let report = heart.report(Advice::Stay, None);
+        let report = round_trip(&mut heart, 180).expect("a sample is told");
         assert_eq!((report.rtt_ms, report.jitter_ms), (Some(110), Some(58)));
     }
 
     #[test]
-    fn a_change_is_told_after_two_equal_samples() {
+    fn a_change_counts_after_two_equal_samples() {
         let mut heart = heart();
-        assert!(round_trip(&mut heart, 10).is_some());
-        assert_eq!(round_trip(&mut heart, 1_900), None, "once is chance");
-        let report = round_trip(&mut heart, 300).expect("twice is not");
-        assert_eq!(report.quality, Quality::Fair);
-        assert_eq!(report.advice, Advice::Stay);
+        let mut quality = |rtt| {
+            round_trip(&mut heart, rtt)
+                .expect("a sample is told")
+                .quality
+        };
+        assert_eq!(quality(10), Quality::Good);
+        assert_eq!(quality(1_900), Quality::Good, "once is chance");
+        assert_eq!(quality(300), Quality::Fair, "twice is not");
     }
 
     #[test]

@@ -95,8 +95,10 @@ impl Leg {
         };
         self.remember(end);
         self.backend.metrics.stream_ended("websocket", reason);
-        if let End::Say(code, reason) = end {
-            self.close(code, reason).await;
+        match end {
+            End::Say(code, reason) => self.close(code, reason).await,
+            End::Closed => self.answer_close().await,
+            End::Broken => {}
         }
     }
 
@@ -255,6 +257,14 @@ impl Leg {
         };
         // whoever does not listen is not waited for
         let _ = timeout(CLOSE_WAIT, said).await;
+    }
+
+    /// The library has the answer ready; reading on sends it. What was not delivered by now is
+    /// for the next leg.
+    async fn answer_close(mut self) {
+        let answered = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+        // whoever does not listen is not waited for
+        let _ = timeout(CLOSE_WAIT, answered).await;
     }
 
     fn now(&self) -> Duration {

@@ -158,13 +158,8 @@ impl Running {
     /// Regularly: whether this still is the owner, and whether anybody cares.
     pub(super) async fn check(&mut self, now: Instant) -> Goes {
         self.legs.retain(|_, leg| !leg.is_over());
-        let unused = self.legs.is_empty() && self.holder.serves();
-        if unused && now.duration_since(self.times.asked) >= self.settings.idle {
+        if self.legs.is_empty() && now.duration_since(self.times.asked) >= self.settings.idle {
             return self.lay_down().await;
-        }
-        if !self.holder.serves() {
-            // so that requests are sent to the new owner soon
-            self.times.check = now + self.settings.pulse;
         }
         if self.append.is_some() || self.snapshot.is_some() || self.times.trouble.is_some() {
             return Goes::Continue(());

@@ -8,7 +8,6 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{Goes, Over, Running};
-use crate::clock;
 use crate::handoff::Released;
 use crate::random;
 use crate::sessions::{Ending, Refusal};
@@ -66,7 +65,6 @@ impl Running {
         };
         self.store.snapshot(self.fence(), snapshot).await?;
         self.holder.stopped(self.now_ms());
-        self.times.check = clock::now() + self.settings.pulse;
         self.held = None;
         for (_, reply) in self.tickets.drain() {
             let moved = Refusal::unavailable("the session is on its way to another endpoint");
