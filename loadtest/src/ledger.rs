@@ -141,17 +141,14 @@ impl Account {
         self.ended.as_deref()
     }
 
-    /// The times between two messages.
-    pub fn pauses(&self) -> impl Iterator<Item = Duration> {
-        self.records
-            .windows(2)
-            .map(|pair| pair[1].at.saturating_sub(pair[0].at))
-    }
-
-    /// The longest of them.
+    /// The longest time between two messages.
     #[must_use]
     pub fn longest_pause(&self) -> Duration {
-        self.pauses().max().unwrap_or_default()
+        let pauses = self
+            .records
+            .windows(2)
+            .map(|pair| pair[1].at.saturating_sub(pair[0].at));
+        pauses.max().unwrap_or_default()
     }
 
     /// Goes through the whole book.

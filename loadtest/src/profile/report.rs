@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Profile;
-use super::histogram::Histogram;
 use crate::ledger::{Account, Findings};
 
 /// What came out.
@@ -22,8 +21,6 @@ pub(super) struct Report {
     pub(super) sees_a_loss: bool,
     /// Longest pause of each connection, in milliseconds.
     pause_ms: Percentiles,
-    /// All pauses of all connections.
-    pub(super) pauses: Histogram,
     /// `1 - disconnects / connections`
     stability: f64,
     machine_idle: f64,
@@ -68,7 +65,6 @@ impl Report {
                 |account| account.judge().lost > 0,
             ),
             pause_ms: Percentiles::of(accounts.iter().map(Account::longest_pause)),
-            pauses: Histogram::of(accounts.iter().flat_map(Account::pauses)),
             stability: 1.0 - lost,
             machine_idle,
             pauses_void: machine_idle < 0.2,
@@ -83,7 +79,7 @@ impl Report {
     }
 
     pub(super) fn name(&self) -> String {
-        self.profile.name()
+        format!("{:?}", self.profile).to_lowercase()
     }
 }
 
@@ -110,8 +106,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = &self.findings;
         let Percentiles { p50, p99, most } = self.pause_ms;
-        let (name, time, count) = (self.name(), self.seconds, self.connections);
-        writeln!(f, "profile {name}: {time:.0} s, {count} connections")?;
+        let (name, time, count) = (self.profile, self.seconds, self.connections);
+        writeln!(f, "profile {name:?}: {time:.0} s, {count} connections")?;
         writeln!(f, "  happened          {}", self.disturbances.join(", "))?;
         write!(f, "  messages          {} received, ", found.received)?;
         write!(f, "{} lost, {} doubled, ", found.lost, found.doubled)?;

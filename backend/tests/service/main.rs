@@ -1,0 +1,11 @@
+//! The backend over real sockets, with a real store in a file: one binary.
+
+mod events;
+mod grpc;
+mod health;
+mod http;
+mod owners;
+mod sessions;
+mod support;
+mod tokens;
+mod websocket;
