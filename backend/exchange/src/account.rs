@@ -32,12 +32,8 @@ impl Position {
         let sign = i128::from(side.sign());
         // shares of cost and value are cut towards zero; what is cut off stays in the open part,
         // so nothing is lost
-        let released = if closed == 0 {
-            0
-        } else {
-            self.cost.0 * i128::from(closed) / i128::from(held.abs())
-        };
-        let closed_value = value.0 * i128::from(closed) / i128::from(quantity.0.max(1));
+        let released = share(self.cost.0, closed, held.abs());
+        let closed_value = share(value.0, closed, quantity.0);
         if closed > 0 {
             self.realised += Money(-sign * closed_value - released);
         }
@@ -72,6 +68,15 @@ impl Account {
     }
 }
 
+/// `part` of `whole` of an amount, cut towards zero.
+fn share(amount: i128, part: i64, whole: i64) -> i128 {
+    match part {
+        0 => 0,
+        part if part == whole => amount,
+        part => amount * i128::from(part) / i128::from(whole),
+    }
+}
+
 /// What the exchange takes, in hundredths of a basis point of the value; negative: a rebate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fees {
@@ -87,12 +92,17 @@ impl Fees {
         if rate == 0 {
             return Money::ZERO;
         }
-        Money(-(-value.0 * rate).div_euclid(PARTS))
+        let charge = -value.0 * rate;
+        // most values fit 64 bits, where division costs a quarter
+        Money(match i64::try_from(charge) {
+            Ok(charge) => -i128::from(charge.div_euclid(PARTS)),
+            Err(_) => -charge.div_euclid(i128::from(PARTS)),
+        })
     }
 }
 
 /// Hundredths of a basis point in one.
-const PARTS: i128 = 1_000_000;
+const PARTS: i64 = 1_000_000;
 
 /// A price moved by `basis_points`, cut towards zero.
 pub(crate) fn shifted(price: Price, basis_points: i64) -> Price {

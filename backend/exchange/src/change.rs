@@ -17,10 +17,8 @@ impl Engine {
         events: &mut Events,
     ) -> Result<OrderReport, Refusal> {
         let slot = self.own(account, order)?;
-        let mut report = self.describe(slot, Execution::Cancelled, crate::OrderStatus::Cancelled);
-        report.trigger = None;
-        self.finish(slot, Execution::Cancelled, events);
-        Ok(report)
+        let report = self.finish(slot, Execution::Cancelled, events);
+        report.ok_or(Refusal::UnknownOrder(order))
     }
 
     /// Takes out all of an account's orders that match; says how many.
@@ -34,7 +32,7 @@ impl Engine {
         let mut count = 0;
         let mut at = self.orders.first_of(account);
         while let Some(slot) = at {
-            at = Some(self.orders.cold(slot).account_next).filter(|next| *next != NONE);
+            at = Some(self.orders.hot(slot).account_next).filter(|next| *next != NONE);
             let order = self.orders.hot(slot);
             let matches = symbol.is_none_or(|symbol| symbol == order.symbol)
                 && side.is_none_or(|side| side == order.side);
@@ -62,8 +60,8 @@ impl Engine {
                 "the new total has to be above what is filled already".to_owned(),
             ));
         }
-        let kind = amended(detail.request.kind, detail.waiting, amend)?;
-        let keeps = kind == detail.request.kind && quantity <= detail.quantity;
+        let kind = amended(detail.kind, detail.waiting, amend)?;
+        let keeps = kind == detail.kind && quantity <= detail.quantity;
         if keeps && (amend.quantity.is_some() || amend.price.is_some() || amend.trigger.is_some()) {
             self.reduce_to(slot, quantity);
             let report = self.describe(slot, Execution::Replaced, self.working_status(slot));
@@ -74,7 +72,7 @@ impl Engine {
         let mut request = NewOrder {
             kind,
             amount: Amount::Quantity(remaining),
-            ..detail.request
+            ..detail.request(&order)
         };
         self.check_replacement(slot, &request)?;
         request.amount = Amount::Quantity(quantity);
@@ -130,7 +128,6 @@ impl Engine {
         }
         let detail = self.orders.cold_mut(slot);
         detail.quantity = quantity;
-        detail.request.amount = Amount::Quantity(quantity);
         self.release(order.account, order.symbol, order.side, by);
     }
 

@@ -14,8 +14,8 @@ pub(crate) fn of(market: &Market) -> u32 {
     let mut crc = Crc::new();
     for side in [Side::Sell, Side::Buy] {
         for level in market.book.levels(side).take(LEVELS) {
-            crc.digits(&market.instrument.price_text(level.price));
-            crc.digits(&market.instrument.quantity_text(level.quantity));
+            crc.number(market.instrument.tick().digits(level.price.0));
+            crc.number(market.instrument.lot().short_digits(level.quantity.0));
         }
     }
     crc.finish()
@@ -48,6 +48,18 @@ impl Crc {
         for digit in digits.skip_while(|digit| *digit == b'0') {
             self.byte(digit);
         }
+    }
+
+    /// As [`Crc::digits`] for the number itself, without making a text of it.
+    fn number(&mut self, mut number: u64) {
+        let mut digits = [0; 20];
+        let mut start = digits.len();
+        while number > 0 {
+            start -= 1;
+            digits[start] = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+        digits[start..].iter().for_each(|digit| self.byte(*digit));
     }
 
     fn byte(&mut self, byte: u8) {

@@ -7,6 +7,9 @@ use std::fmt;
 /// Decimal places a text may have; more is refused, not rounded.
 const SCALE_MAX: u8 = 8;
 
+/// The mantissa of an increment: times the most steps it still fits 64 bits.
+const UNITS_MAX: i64 = 1_000_000;
+
 /// The step in which a price or a quantity moves: `units` times ten to the minus `scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Increment {
@@ -36,7 +39,9 @@ pub enum DecimalError {
     #[error("{0} is too large; at most a million million steps")]
     Range(String),
     /// An increment has to be above zero and have at most eight decimal places.
-    #[error("`{0}` is not an increment: a decimal above zero with at most 8 places, such as 0.01")]
+    #[error(
+        "`{0}` is not an increment: a decimal above zero, at most 8 places and 7 digits, such as 0.01"
+    )]
     Increment(String),
 }
 
@@ -50,7 +55,7 @@ impl Increment {
             units /= 10;
             scale -= 1;
         }
-        if units <= 0 || scale > SCALE_MAX {
+        if !(1..=UNITS_MAX).contains(&units) || scale > SCALE_MAX {
             return Err(refuse());
         }
         Ok(Self { units, scale })
@@ -99,6 +104,24 @@ impl Increment {
             text.truncate(kept);
         }
         text
+    }
+
+    /// The digits of [`Increment::fixed`] as one number.
+    pub(crate) fn digits(self, steps: i64) -> u64 {
+        steps
+            .unsigned_abs()
+            .saturating_mul(self.units.unsigned_abs())
+    }
+
+    /// The digits of [`Increment::short`] as one number.
+    pub(crate) fn short_digits(self, steps: i64) -> u64 {
+        let mut digits = self.digits(steps);
+        let mut places = self.scale;
+        while places > 0 && digits.is_multiple_of(10) {
+            digits /= 10;
+            places -= 1;
+        }
+        digits
     }
 
     /// How many units of ten to the minus `scale` one step is; `None` where that is no whole number.

@@ -103,8 +103,13 @@ impl Engine {
         position.working[side.index()] -= quantity;
     }
 
-    /// Takes an order out for good and says so.
-    pub(crate) fn finish(&mut self, slot: Slot, execution: Execution, events: &mut Events) {
+    /// Takes an order out for good and says so; the report, if its account gets any.
+    pub(crate) fn finish(
+        &mut self,
+        slot: Slot,
+        execution: Execution,
+        events: &mut Events,
+    ) -> Option<OrderReport> {
         let order = *self.orders.hot(slot);
         self.release(order.account, order.symbol, order.side, order.remaining());
         if order.level != NONE {
@@ -117,8 +122,9 @@ impl Engine {
             Execution::Rejected => OrderStatus::Rejected,
             _ => OrderStatus::Cancelled,
         };
-        self.report(slot, execution, status, events);
+        let report = self.report(slot, execution, status, events);
         self.drop_order(slot);
+        report
     }
 
     /// Emits an execution report of a live order, if its account is an outside one.
@@ -128,11 +134,13 @@ impl Engine {
         execution: Execution,
         status: OrderStatus,
         events: &mut Events,
-    ) {
-        if self.reports(self.orders.hot(slot).account) {
-            let report = self.describe(slot, execution, status);
-            self.emit(report, events);
+    ) -> Option<OrderReport> {
+        if !self.reports(self.orders.hot(slot).account) {
+            return None;
         }
+        let report = self.describe(slot, execution, status);
+        self.emit(report, events);
+        Some(report)
     }
 
     /// Emits an execution report and remembers the order if it is finished.
@@ -156,16 +164,16 @@ impl Engine {
             account: order.account,
             symbol: order.symbol,
             side: order.side,
-            kind: detail.request.kind,
+            kind: detail.kind,
             trigger: detail.waiting.then_some(detail.trigger),
-            time_in_force: detail.request.time_in_force,
+            time_in_force: detail.time_in_force,
             execution,
             status,
             code: None,
             quantity: detail.quantity,
             filled: detail.filled,
             value: detail.value,
-            display: detail.request.display,
+            display: detail.display,
             entered: detail.entered,
             time: self.clock.market,
         }
@@ -203,7 +211,7 @@ impl Engine {
             let mut at = self.orders.first_of(AccountId(account));
             while let Some(slot) = at {
                 let detail = self.orders.cold(slot);
-                at = Some(detail.account_next).filter(|next| *next != NONE);
+                at = Some(self.orders.hot(slot).account_next).filter(|next| *next != NONE);
                 if detail.expires <= now {
                     self.finish(slot, Execution::Expired, events);
                 } else {

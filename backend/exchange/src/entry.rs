@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::event::{Events, Execution, OrderReport, OrderStatus};
 use crate::market::crosses;
 use crate::matching::Taker;
-use crate::orders::{Detail, NONE, Order, expiry};
+use crate::orders::{Detail, Order, expiry};
 use crate::refusal::Refusal;
 use crate::units::{AccountId, Money, OrderId, Price, Quantity, UNITS_MAX};
 
@@ -146,23 +146,14 @@ impl Engine {
             .display
             .unwrap_or(taker.remaining)
             .min(taker.remaining);
-        let order = Order {
-            id: entry.id,
-            price,
-            open: shown,
-            hidden: taker.remaining - shown,
-            next: NONE,
-            previous: NONE,
-            level: NONE,
-            account: entry.account,
-            symbol: request.symbol,
-            side: request.side,
-        };
+        let (symbol, side) = (request.symbol, request.side);
+        let mut order = Order::new(entry.id, entry.account, symbol, side, price, shown);
+        order.hidden = taker.remaining - shown;
         let detail = Detail {
             filled: taker.filled,
             value: taker.value,
             expires: entry.expires,
-            ..Detail::new(*request, quantity - taker.prevented, entry.entered)
+            ..Detail::new(request, quantity - taker.prevented, entry.entered)
         };
         let slot = self.keep_order(order, detail);
         self.markets[request.symbol.index()]

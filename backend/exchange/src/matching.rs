@@ -138,7 +138,7 @@ impl Engine {
         let detail = self.orders.cold_mut(slot);
         detail.filled += quantity;
         detail.value += value;
-        let display = detail.request.display;
+        let display = detail.display;
         self.release(maker.account, maker.symbol, maker.side, quantity);
         let book = &mut self.markets[maker.symbol.index()].book;
         if quantity < maker.open {
@@ -168,7 +168,9 @@ impl Engine {
         match taker.self_trade {
             SelfTrade::None => {}
             SelfTrade::Taker => self.prevent_taker(taker),
-            SelfTrade::Maker => self.finish(slot, Execution::Prevented, events),
+            SelfTrade::Maker => {
+                self.finish(slot, Execution::Prevented, events);
+            }
             SelfTrade::Both => {
                 self.finish(slot, Execution::Prevented, events);
                 self.prevent_taker(taker);

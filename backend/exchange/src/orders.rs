@@ -1,7 +1,7 @@
 //! Every live order, in one array with a free list; queues, accounts and the crowd are threads
 //! through it. A slot is a number, so nothing is allocated once the array has grown.
 
-use crate::command::{NewOrder, TimeInForce};
+use crate::command::{Amount, Kind, NewOrder, SelfTrade, TimeInForce};
 use crate::index::Index;
 use crate::units::{AccountId, Money, OrderId, Price, Quantity, Side, SymbolId};
 
@@ -27,23 +27,56 @@ pub(crate) struct Order {
     pub(crate) account: AccountId,
     pub(crate) symbol: SymbolId,
     pub(crate) side: Side,
+    /// Neighbours among the account's orders, oldest first.
+    pub(crate) account_next: Slot,
+    pub(crate) account_previous: Slot,
 }
 
 impl Order {
+    /// Of `side`, all `open`, in no queue.
+    pub(crate) fn new(
+        id: OrderId,
+        account: AccountId,
+        symbol: SymbolId,
+        side: Side,
+        price: Price,
+        open: Quantity,
+    ) -> Self {
+        Self {
+            id,
+            price,
+            open,
+            hidden: Quantity::ZERO,
+            next: NONE,
+            previous: NONE,
+            level: NONE,
+            account,
+            symbol,
+            side,
+            account_next: NONE,
+            account_previous: NONE,
+        }
+    }
+
     /// What may still trade.
     pub(crate) fn remaining(&self) -> Quantity {
         self.open + self.hidden
     }
 }
 
-/// What only reports, triggers and expiry look at.
+/// What only reports, triggers and expiry look at: two cache lines.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Detail {
-    /// As it was asked for; the kind's trigger moves with a trailing stop.
-    pub(crate) request: NewOrder,
-    /// The trigger of a sleeping order.
-    pub(crate) trigger: Price,
+    pub(crate) kind: Kind,
+    pub(crate) time_in_force: TimeInForce,
+    pub(crate) display: Option<Quantity>,
+    pub(crate) post_only: bool,
+    pub(crate) self_trade: SelfTrade,
     pub(crate) waiting: bool,
+    /// Its place in the crowd's list.
+    pub(crate) crowd: u32,
+    /// The trigger of a sleeping order, as it trails.
+    pub(crate) trigger: Price,
     /// Total quantity, as amended; decrements of self-trade prevention taken off.
     pub(crate) quantity: Quantity,
     pub(crate) filled: Quantity,
@@ -51,28 +84,39 @@ pub(crate) struct Detail {
     pub(crate) entered: u64,
     /// Market time at which it expires; `u64::MAX`: never.
     pub(crate) expires: u64,
-    /// Neighbours among the account's orders, oldest first.
-    pub(crate) account_next: Slot,
-    pub(crate) account_previous: Slot,
-    /// Its place in the crowd's list.
-    pub(crate) crowd: u32,
 }
 
 impl Detail {
     /// Of an order that neither sleeps nor expires, with nothing filled.
-    pub(crate) fn new(request: NewOrder, quantity: Quantity, entered: u64) -> Self {
+    pub(crate) fn new(request: &NewOrder, quantity: Quantity, entered: u64) -> Self {
         Self {
-            request,
-            trigger: Price::ZERO,
+            kind: request.kind,
+            time_in_force: request.time_in_force,
+            display: request.display,
+            post_only: request.post_only,
+            self_trade: request.self_trade,
             waiting: false,
+            crowd: 0,
+            trigger: Price::ZERO,
             quantity,
             filled: Quantity::ZERO,
             value: Money::ZERO,
             entered,
             expires: u64::MAX,
-            account_next: NONE,
-            account_previous: NONE,
-            crowd: 0,
+        }
+    }
+
+    /// The order as it would be asked for now, for its total quantity.
+    pub(crate) fn request(&self, order: &Order) -> NewOrder {
+        NewOrder {
+            symbol: order.symbol,
+            side: order.side,
+            kind: self.kind,
+            amount: Amount::Quantity(self.quantity),
+            time_in_force: self.time_in_force,
+            post_only: self.post_only,
+            display: self.display,
+            self_trade: self.self_trade,
         }
     }
 }
@@ -188,37 +232,37 @@ impl Orders {
     /// An account's orders, oldest first.
     pub(crate) fn of(&self, account: AccountId) -> impl Iterator<Item = Slot> + '_ {
         std::iter::successors(self.first_of(account), |slot| {
-            Some(self.cold(*slot).account_next).filter(|next| *next != NONE)
+            Some(self.hot(*slot).account_next).filter(|next| *next != NONE)
         })
     }
 
     fn chain(&mut self, account: AccountId, slot: Slot) {
         let last = self.chains[account.index()].1;
-        let detail = self.cold_mut(slot);
-        detail.account_previous = last;
-        detail.account_next = NONE;
+        let order = self.hot_mut(slot);
+        order.account_previous = last;
+        order.account_next = NONE;
         if last == NONE {
             self.chains[account.index()].0 = slot;
         } else {
-            self.cold_mut(last).account_next = slot;
+            self.hot_mut(last).account_next = slot;
         }
         self.chains[account.index()].1 = slot;
     }
 
     fn unchain(&mut self, account: AccountId, slot: Slot) {
         let (previous, next) = {
-            let detail = self.cold(slot);
-            (detail.account_previous, detail.account_next)
+            let order = self.hot(slot);
+            (order.account_previous, order.account_next)
         };
         if previous == NONE {
             self.chains[account.index()].0 = next;
         } else {
-            self.cold_mut(previous).account_next = next;
+            self.hot_mut(previous).account_next = next;
         }
         if next == NONE {
             self.chains[account.index()].1 = previous;
         } else {
-            self.cold_mut(next).account_previous = previous;
+            self.hot_mut(next).account_previous = previous;
         }
     }
 }

@@ -73,9 +73,11 @@ impl Engine {
             }
         }
         if let Some(price) = limit {
-            let band = i64::from(self.limits.price_band);
-            let (low, high) = (shifted(market.mark(), -band), shifted(market.mark(), band));
-            if price < low || price > high {
+            let (mark, band) = (market.mark(), i64::from(self.limits.price_band));
+            // both sides times ten thousand: no division, and far from 64 bits
+            let distance = (price - mark).0.abs() * 10_000;
+            if distance > mark.0 * band {
+                let (low, high) = (shifted(mark, -band), shifted(mark, band));
                 return Err(Refusal::OutsideBand {
                     price: instrument.price_text(price),
                     low: instrument.price_text(low),

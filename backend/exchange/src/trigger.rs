@@ -8,7 +8,7 @@ use crate::command::{Amount, Kind};
 use crate::engine::Engine;
 use crate::entry::Entry;
 use crate::event::{Events, Execution, OrderReport, OrderStatus};
-use crate::orders::{Detail, NONE, Order, Slot};
+use crate::orders::{Detail, Order, Slot};
 use crate::units::{Price, Quantity, Side};
 
 impl Engine {
@@ -36,25 +36,15 @@ impl Engine {
         // the newcomer looks at the present price too
         let (low, high) = market.touched.unwrap_or((last, last));
         market.touched = Some((low.min(last), high.max(last)));
-        let order = Order {
-            id: entry.id,
-            price: trigger,
-            open: quantity,
-            hidden: Quantity::ZERO,
-            next: NONE,
-            previous: NONE,
-            level: NONE,
-            account: entry.account,
-            symbol: request.symbol,
-            side: request.side,
-        };
+        let (symbol, side) = (request.symbol, request.side);
+        let order = Order::new(entry.id, entry.account, symbol, side, trigger, quantity);
         let detail = Detail {
             trigger,
             waiting: true,
             filled: entry.filled,
             value: entry.value,
             expires: entry.expires,
-            ..Detail::new(request, quantity, entry.entered)
+            ..Detail::new(&request, quantity, entry.entered)
         };
         let slot = self.keep_order(order, detail);
         self.markets[request.symbol.index()].sleeping.push(slot);
@@ -83,7 +73,7 @@ impl Engine {
 
     fn reached(&self, slot: Slot, low: Price, high: Price) -> bool {
         let detail = self.orders.cold(slot);
-        let rising = match detail.request.kind {
+        let rising = match detail.kind {
             Kind::TakeProfit { .. } => self.orders.hot(slot).side == Side::Sell,
             _ => self.orders.hot(slot).side == Side::Buy,
         };
@@ -98,7 +88,7 @@ impl Engine {
     fn follow(&mut self, slot: Slot, low: Price, high: Price) {
         let side = self.orders.hot(slot).side;
         let detail = self.orders.cold_mut(slot);
-        if let Kind::TrailingStop { distance } = detail.request.kind {
+        if let Kind::TrailingStop { distance } = detail.kind {
             detail.trigger = match side {
                 Side::Sell => detail.trigger.max(trail(side, high, distance)),
                 Side::Buy => detail.trigger.min(trail(side, low, distance)),
@@ -113,8 +103,7 @@ impl Engine {
         let detail = *self.orders.cold(slot);
         self.release(order.account, order.symbol, order.side, order.remaining());
         self.drop_order(slot);
-        let mut request = detail.request;
-        request.amount = Amount::Quantity(detail.quantity);
+        let request = detail.request(&order);
         self.execute(
             Entry {
                 id: order.id,

@@ -4,7 +4,7 @@ use super::{Coded, Reader, RestoreError, Writer, coded, coded_enum};
 use crate::account::Position;
 use crate::candle::Candle;
 use crate::clock::{Clock, SimulatorState};
-use crate::command::{Amount, Kind, NewOrder, SelfTrade, TimeInForce};
+use crate::command::{Kind, NewOrder, SelfTrade, TimeInForce};
 use crate::engine::Engine;
 use crate::event::{Execution, Fill, OrderReport, OrderStatus, Trade};
 use crate::exchange::Exchange;
@@ -181,12 +181,11 @@ const HIDDEN: u8 = 2;
 const FILLED: u8 = 4;
 
 fn put_order(order: &Order, detail: &Detail, writer: &mut Writer) {
-    let self_trade = detail.request.self_trade;
-    let usual = NewOrder {
-        self_trade,
-        ..NewOrder::limit(order.symbol, order.side, order.price, detail.quantity)
-    };
-    let plain = detail.request == usual && !detail.waiting;
+    let self_trade = detail.self_trade;
+    let plain = detail.kind == (Kind::Limit { price: order.price })
+        && detail.time_in_force == TimeInForce::Gtc
+        && detail.display.is_none()
+        && !detail.post_only;
     let hidden = order.hidden != Quantity::ZERO;
     let filled = detail.filled != Quantity::ZERO;
     let flag = |bit: u8, set: bool| if set { bit } else { 0 };
@@ -205,11 +204,10 @@ fn put_order(order: &Order, detail: &Detail, writer: &mut Writer) {
         writer.put(&detail.value);
     }
     if !plain {
-        writer.put(&detail.request.kind);
-        writer.put(&detail.request.amount);
-        writer.put(&detail.request.time_in_force);
-        writer.put(&detail.request.post_only);
-        writer.put(&detail.request.display);
+        writer.put(&detail.kind);
+        writer.put(&detail.time_in_force);
+        writer.put(&detail.post_only);
+        writer.put(&detail.display);
         writer.put(&detail.trigger);
         writer.put(&detail.waiting);
         writer.put(&detail.expires);
@@ -225,18 +223,8 @@ fn take_order(
 ) -> Result<(Order, Detail), RestoreError> {
     let flags = reader.byte()?;
     let self_trade = self_trade(flags >> 4).ok_or_else(|| reader.damaged())?;
-    let mut order = Order {
-        id: reader.take()?,
-        account: reader.take()?,
-        open: reader.take()?,
-        price,
-        hidden: Quantity::ZERO,
-        next: NONE,
-        previous: NONE,
-        level: NONE,
-        symbol,
-        side,
-    };
+    let (id, account) = reader.take()?;
+    let mut order = Order::new(id, account, symbol, side, price, reader.take()?);
     if order.account.index() >= accounts {
         return Err(reader.damaged());
     }
@@ -245,7 +233,7 @@ fn take_order(
         self_trade,
         ..NewOrder::limit(symbol, side, price, quantity)
     };
-    let mut detail = Detail::new(usual, quantity, reader.take()?);
+    let mut detail = Detail::new(&usual, quantity, reader.take()?);
     if flags & HIDDEN != 0 {
         order.hidden = reader.take()?;
     }
@@ -253,11 +241,10 @@ fn take_order(
         (detail.filled, detail.value) = reader.take()?;
     }
     if flags & PLAIN == 0 {
-        detail.request.kind = reader.take()?;
-        detail.request.amount = reader.take()?;
-        detail.request.time_in_force = reader.take()?;
-        detail.request.post_only = reader.take()?;
-        detail.request.display = reader.take()?;
+        detail.kind = reader.take()?;
+        detail.time_in_force = reader.take()?;
+        detail.post_only = reader.take()?;
+        detail.display = reader.take()?;
         detail.trigger = reader.take()?;
         detail.waiting = reader.take()?;
         detail.expires = reader.take()?;
@@ -414,7 +401,6 @@ coded!(Fill {
     time
 });
 coded_enum!(SimulatorState { Running = 0, Paused = 1, Stopped = 2 });
-coded_enum!(Amount { Quantity(inner) = 0, Notional(inner) = 1 });
 coded_enum!(TimeInForce { Gtc = 0, Ioc = 1, Fok = 2, Gtd(inner) = 3, Day = 4 });
 coded_enum!(Kind {
     Limit { price } = 0,

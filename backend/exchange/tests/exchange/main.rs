@@ -6,3 +6,4 @@ mod facts;
 mod promise;
 mod scenarios;
 mod statistics;
+mod steady;
