@@ -389,9 +389,8 @@ impl Engine {
         let open = self.open.iter().flat_map(|open| &open.records);
         let queued = open.map(|(record, _)| &record.change);
         let queued = queued.chain(self.waiting.iter().map(|waiting| &waiting.change));
-        let last = queued
-            .filter(|change| connection_of(change) == Some(id))
-            .last();
+        let mut newest_first = queued.rev();
+        let last = newest_first.find(|change| connection_of(change) == Some(id));
         let stands = match last {
             Some(Change::Message(Message {
                 connection: Some((_, stands)),

@@ -20,6 +20,10 @@ pub struct Record {
 }
 
 /// What a record changes.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every record is a message; boxing it would cost each an allocation"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {

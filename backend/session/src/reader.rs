@@ -180,9 +180,9 @@ impl Reader {
         out: &mut Vec<Delivery>,
     ) {
         let wanted: Vec<&Arc<Entry>> = entries.iter().filter(|entry| self.wants(entry)).collect();
-        let mut runs = wanted.chunk_by(|a, b| a.kind.is_market_data() == b.kind.is_market_data());
+        let runs = wanted.chunk_by(|a, b| a.kind.is_market_data() == b.kind.is_market_data());
         let mut left = wanted.len();
-        while let Some(run) = runs.next() {
+        for run in runs {
             left -= run.len();
             let market_data = run.first().is_some_and(|entry| entry.kind.is_market_data());
             if market_data && left == 0 && !due {

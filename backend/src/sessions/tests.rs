@@ -3,11 +3,11 @@
 
 mod flaky;
 mod stage;
+mod trouble;
 
 use std::collections::BTreeMap;
 
-use flaky::Fails;
-use holdfast_session::id::SessionId;
+use holdfast_session::id::{EntryId, SessionId};
 use holdfast_session::message::{Command, Said, read};
 use holdfast_session::view::SessionRequest;
 use stage::{Process, Stage, dial};
@@ -129,35 +129,65 @@ fn a_new_connection_begins_with_a_snapshot_and_its_order_is_answered_once() {
     });
 }
 
+/// What a client has seen of a log: number to kind and body.
+type Seen = BTreeMap<u64, (&'static str, Arc<str>)>;
+
+/// Places `count` orders, one after the other's answer; says what was seen, the
+/// last id, and how many messages were accepted.
+async fn trade(leg: Attachment, count: u64) -> (Seen, Option<String>, u64) {
+    let Attachment {
+        mut output,
+        input,
+        mut accepted,
+        ..
+    } = leg;
+    let (mut seen, mut last) = (Seen::new(), None);
+    for n in 1..=count {
+        input.send(order(n)).await.expect("a running leg");
+        for outgoing in until(&mut output, is_answer).await {
+            match outgoing {
+                Outgoing::Delivery(delivery) => {
+                    last = Some(delivery.id.to_string());
+                    seen.insert(delivery.id.seq, (delivery.kind, delivery.body));
+                }
+                Outgoing::Accepted(count) => accepted = count,
+                other => panic!("unexpected: {other:?}"),
+            }
+        }
+    }
+    (seen, last, accepted)
+}
+
+/// How many entries of the log were seen before; each is as it was.
+fn seen_again(log: &[view::LogEntry], seen: &Seen) -> usize {
+    let mut again = 0;
+    for entry in log {
+        let id: EntryId = entry.id.parse().expect("an id");
+        if let Some((kind, body)) = seen.get(&id.seq).filter(|(kind, _)| *kind != "snapshot") {
+            let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+            assert_eq!(
+                (entry.kind.as_str(), &entry.data),
+                (*kind, &body),
+                "entry {id}"
+            );
+            again += 1;
+        }
+    }
+    again
+}
+
 #[test]
 fn a_killed_owners_session_goes_on_elsewhere_with_the_same_numbers_byte_for_byte() {
     let stage = Stage::new("kill");
     let (a, b) = (stage.process("a", 1), stage.process("b", 1));
     let id = create(&a);
-    let mut seen = BTreeMap::new();
-    let (mut last, mut accepted) = (None, 0);
-    a.block_on(async {
+    let (seen, last, accepted) = a.block_on(async {
         let leg = a
             .sessions
             .open(id, &Ask::default(), dial(1, 1, None))
             .await
             .expect("taken");
-        let Attachment {
-            mut output, input, ..
-        } = leg;
-        for n in 1..=20 {
-            input.send(order(n)).await.expect("a running leg");
-            for outgoing in until(&mut output, is_answer).await {
-                match outgoing {
-                    Outgoing::Delivery(delivery) => {
-                        last = Some(delivery.id.to_string());
-                        seen.insert(delivery.id.seq, (delivery.kind, delivery.body));
-                    }
-                    Outgoing::Accepted(count) => accepted = count,
-                    other => panic!("unexpected: {other:?}"),
-                }
-            }
-        }
+        trade(leg, 20).await
     });
     a.kill();
     b.block_on(async {
@@ -189,28 +219,9 @@ fn a_killed_owners_session_goes_on_elsewhere_with_the_same_numbers_byte_for_byte
             .await
             .expect("the log")
             .entries;
-        let mut compared = 0;
-        for entry in &log {
-            let seq = entry
-                .id
-                .rsplit_once('.')
-                .expect("an id")
-                .1
-                .parse::<u64>()
-                .expect("a seq");
-            if let Some((kind, body)) = seen.get(&seq).filter(|(kind, _)| *kind != "snapshot") {
-                let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
-                assert_eq!(
-                    (entry.kind.as_str(), &entry.data),
-                    (*kind, &body),
-                    "entry {seq}"
-                );
-                compared += 1;
-            }
-        }
         assert!(
-            compared >= 20,
-            "the answers at least were emitted again: {compared}"
+            seen_again(&log, &seen) >= 20,
+            "the answers at least were emitted again"
         );
         let Attachment {
             mut output, input, ..
@@ -465,111 +476,4 @@ fn an_owner_that_lost_the_session_commits_nothing_and_ends_its_legs() {
             .orders(id, &Ask::default(), OrdersQuery::default()),
     );
     assert!(orders.expect("orders").orders.is_empty());
-}
-
-#[test]
-fn an_append_whose_outcome_is_unknown_is_read_back_and_done_once() {
-    for fails in [Fails::After, Fails::Before] {
-        let stage = Stage::new("unknown");
-        let a = stage.process("a", 1);
-        let id = create(&a);
-        a.block_on(async {
-            let ask = Ask::default();
-            let leg = a
-                .sessions
-                .open(id, &ask, dial(1, 1, None))
-                .await
-                .expect("taken");
-            let Attachment {
-                mut output, input, ..
-            } = leg;
-            a.store.set(fails);
-            input.send(order(1)).await.expect("a running leg");
-            let sent = deliveries(until(&mut output, is_answer).await);
-            assert!(is_chain(&sent), "{fails:?}");
-            input.send(order(2)).await.expect("a running leg");
-            until(&mut output, is_answer).await;
-            let orders = a
-                .sessions
-                .orders(id, &ask, OrdersQuery::default())
-                .await
-                .expect("orders");
-            assert_eq!(orders.orders.len(), 2, "{fails:?}");
-        });
-    }
-}
-
-#[test]
-fn while_the_store_is_gone_commands_are_refused_and_nothing_is_lost() {
-    let stage = Stage::new("gone");
-    let a = stage.process("a", 1);
-    let id = create(&a);
-    a.block_on(async {
-        let ask = Ask::default();
-        let leg = a
-            .sessions
-            .open(id, &ask, dial(1, 1, None))
-            .await
-            .expect("taken");
-        let Attachment {
-            mut output, input, ..
-        } = leg;
-        a.store.set(Fails::Always);
-        input.send(order(1)).await.expect("a running leg");
-        let request = |text: &str| CommandRequest {
-            idempotency_key: None,
-            command: command(text),
-        };
-        // the first may have come before the failure was seen
-        let refused = loop {
-            match a.sessions.command(id, &ask, request(&order(9))).await {
-                Err(refusal) => break refusal,
-                Ok(answer) => panic!("done without a store: {answer:?}"),
-            }
-        };
-        assert!(
-            matches!(refused, Refusal::Unavailable { .. }),
-            "{refused:?}"
-        );
-        assert!(
-            a.sessions.book(id, &ask, "ACME").await.is_ok(),
-            "reading goes on"
-        );
-        a.store.set(Fails::Not);
-        let sent = until(&mut output, is_answer).await;
-        assert!(sent.contains(&Outgoing::Accepted(1)));
-        let orders = a
-            .sessions
-            .orders(id, &ask, OrdersQuery::default())
-            .await
-            .expect("orders");
-        assert_eq!(orders.orders.len(), 1, "what was refused was not done");
-    });
-}
-
-#[test]
-fn two_endpoints_that_want_a_dead_owners_session_agree() {
-    let stage = Stage::new("race");
-    let (a, b, c) = (
-        stage.process("a", 1),
-        stage.process("b", 1),
-        stage.process("c", 1),
-    );
-    let id = create(&a);
-    a.kill();
-    let ask = stage::moved_from("a");
-    let (at_b, at_c) = b.block_on(async {
-        let (sessions, asked) = (c.sessions.clone(), ask.clone());
-        let there = c.spawn(async move { sessions.read(id, &asked).await });
-        (
-            b.sessions.read(id, &ask).await,
-            there.await.expect("it ends"),
-        )
-    });
-    let owners = [at_b, at_c].map(|read| match read {
-        Ok(session) => session.endpoint,
-        Err(Refusal::Owner { endpoint, .. }) => endpoint.to_string(),
-        Err(other) => panic!("unexpected: {other}"),
-    });
-    assert_eq!(owners[0], owners[1]);
 }

@@ -15,6 +15,9 @@ use super::{Mail, Running};
 use crate::sessions::attachment::{Leg, Presence};
 use crate::sessions::{Attachment, Dial, Ending, Input, Output, Refusal, Transport};
 
+/// A message made for one connection: kind, id and body.
+type StandIn = (&'static str, EntryId, Arc<str>);
+
 impl Running {
     /// Takes a dial, or holds it back until it is known what was accepted from
     /// the leg before.
@@ -112,12 +115,7 @@ impl Running {
     }
 
     /// Where the leg starts, and what it is sent before the log.
-    fn opening(
-        &self,
-        dial: &Dial,
-        start: &Start,
-        client: &ClientId,
-    ) -> (EntryId, Vec<(&'static str, EntryId, Arc<str>)>) {
+    fn opening(&self, dial: &Dial, start: &Start, client: &ClientId) -> (EntryId, Vec<StandIn>) {
         let beginning = self.shared.log.lock().id(0);
         let given = dial.last_event_id.as_deref().and_then(|id| id.parse().ok());
         match start {
