@@ -95,7 +95,8 @@ impl Inner {
             }
         };
         let took_ms = clock::now().duration_since(asked).as_millis();
-        tracing::debug!(session = %id, owner = %owner.endpoint, ?answer, took_ms, "asked to release");
+        let owner = &owner.endpoint;
+        tracing::debug!(session = %id, %owner, ?answer, took_ms, "asked to release");
         answer
     }
 
