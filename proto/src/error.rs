@@ -24,10 +24,9 @@ pub enum Code {
     SessionNotFound,
     /// The session was ended.
     SessionEnded,
-    /// The exchange refused the command: not enough balance, nothing to match, already finished.
+    /// The exchange refused the command; it tells its own, more precise code, such as
+    /// `insufficient_balance`.
     Rejected,
-    /// The session is not in the state the command needs, as orders while it is stopped.
-    Conflict,
     /// Commands of a client are numbered without gaps; send again from the one after the last.
     Gap,
     /// A later leg of this connection, or a higher attempt, was already seen.
@@ -54,7 +53,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, in the order of the documentation.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 18] = [
         Self::BadRequest,
         Self::InvalidArgument,
         Self::Forbidden,
@@ -62,7 +61,6 @@ impl Code {
         Self::SessionNotFound,
         Self::SessionEnded,
         Self::Rejected,
-        Self::Conflict,
         Self::Gap,
         Self::StaleAttempt,
         Self::TooLarge,
@@ -86,7 +84,6 @@ impl Code {
             Self::SessionNotFound => "session_not_found",
             Self::SessionEnded => "session_ended",
             Self::Rejected => "rejected",
-            Self::Conflict => "conflict",
             Self::Gap => "gap",
             Self::StaleAttempt => "stale_attempt",
             Self::TooLarge => "too_large",
@@ -111,7 +108,6 @@ impl Code {
             Self::SessionNotFound => "No such session",
             Self::SessionEnded => "The session has ended",
             Self::Rejected => "The exchange refused",
-            Self::Conflict => "Not in this state",
             Self::Gap => "A command is missing before this one",
             Self::StaleAttempt => "A later attempt was already seen",
             Self::TooLarge => "Too large",
@@ -134,7 +130,7 @@ impl Code {
             Self::Forbidden => 403,
             Self::NotFound | Self::SessionNotFound => 404,
             Self::SessionEnded => 410,
-            Self::Conflict | Self::Gap | Self::StaleAttempt => 409,
+            Self::Gap | Self::StaleAttempt => 409,
             Self::TooLarge => 413,
             Self::QuotaExceeded => 429,
             Self::WrongEndpoint => 421,
@@ -154,9 +150,7 @@ impl Code {
             }
             Self::Forbidden => tonic::Code::PermissionDenied,
             Self::NotFound | Self::SessionNotFound | Self::SessionEnded => tonic::Code::NotFound,
-            Self::Rejected | Self::Conflict | Self::WrongEndpoint => {
-                tonic::Code::FailedPrecondition
-            }
+            Self::Rejected | Self::WrongEndpoint => tonic::Code::FailedPrecondition,
             Self::Gap | Self::StaleAttempt => tonic::Code::Aborted,
             Self::TooLarge => tonic::Code::OutOfRange,
             Self::QuotaExceeded => tonic::Code::ResourceExhausted,

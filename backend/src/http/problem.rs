@@ -124,8 +124,11 @@ pub(super) struct OfCommand;
 
 impl IntoResponses for OfCommand {
     fn responses() -> BTreeMap<String, RefOr<response::Response>> {
-        let mut responses =
-            described(&[Code::Conflict, Code::UnsupportedMediaType, Code::Rejected]);
+        let mut responses = described(&[
+            Code::StaleAttempt,
+            Code::UnsupportedMediaType,
+            Code::Rejected,
+        ]);
         responses.extend(OfSession::responses());
         responses
     }
