@@ -3,8 +3,11 @@
 use http::Method;
 use serde_json::Value;
 
-use crate::support::Running;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
 use crate::support::client::Request;
+use crate::support::{Running, soon};
 
 #[tokio::test]
 async fn what_is_not_there_is_told_as_a_problem() {
@@ -146,4 +149,55 @@ async fn every_message_has_a_schema() {
     for kind in ["order.new", "order.cancel", "simulator.speed", "subscribe"] {
         assert!(commands.contains(kind), "{kind} in {commands}");
     }
+}
+
+#[tokio::test]
+async fn pages_are_served_with_their_type_and_known_again_by_their_tag() {
+    let backend = Running::start("").await;
+    for (path, content_type) in [
+        ("/", "text/html; charset=utf-8"),
+        ("/affinity", "text/html; charset=utf-8"),
+        ("/style.css", "text/css; charset=utf-8"),
+        ("/holdfast.js", "text/javascript; charset=utf-8"),
+        ("/icon.svg", "image/svg+xml"),
+    ] {
+        let page = backend.get(path).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert_eq!(page.header("content-type"), Some(content_type), "{path}");
+        let policy = page.header("content-security-policy").expect("a policy");
+        assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+        let tag = page.header("etag").expect("a tag");
+        let again = backend
+            .ask(Request::get(path).header("if-none-match", tag))
+            .await;
+        assert_eq!(
+            (again.status.as_u16(), again.body.len()),
+            (304, 0),
+            "{path}"
+        );
+    }
+    let written = backend.ask(Request::post("/")).await;
+    assert_eq!(written.problem(), (405, "method_not_allowed".to_owned()));
+    assert_eq!(written.header("allow"), Some("GET, HEAD"));
+    assert_eq!(backend.get("/../Cargo.toml").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_given_up_while_others_are_served() {
+    let backend = Running::start("timeouts: { request: 200ms }").await;
+    let mut slow = soon(TcpStream::connect(backend.address))
+        .await
+        .expect("it listens");
+    let head = "POST /api/v1/sessions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+                content-length: 10\r\nconnection: close\r\n\r\n{";
+    soon(slow.write_all(head.as_bytes()))
+        .await
+        .expect("it is sent");
+    assert_eq!(backend.get("/health/live").await.status, 200);
+    let mut answer = String::new();
+    soon(slow.read_to_string(&mut answer))
+        .await
+        .expect("it is answered and closed");
+    assert!(answer.starts_with("HTTP/1.1 504 "), "{answer}");
+    assert!(answer.contains("\"code\":\"timeout\""), "{answer}");
 }
