@@ -141,14 +141,17 @@ impl Account {
         self.ended.as_deref()
     }
 
-    /// The longest time between two messages.
+    /// The times between two messages.
+    pub fn pauses(&self) -> impl Iterator<Item = Duration> {
+        self.records
+            .windows(2)
+            .map(|pair| pair[1].at.saturating_sub(pair[0].at))
+    }
+
+    /// The longest of them.
     #[must_use]
     pub fn longest_pause(&self) -> Duration {
-        let pauses = self
-            .records
-            .windows(2)
-            .map(|pair| pair[1].at.saturating_sub(pair[0].at));
-        pauses.max().unwrap_or_default()
+        self.pauses().max().unwrap_or_default()
     }
 
     /// Goes through the whole book.

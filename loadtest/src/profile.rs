@@ -7,6 +7,8 @@
 
 mod disturb;
 mod events;
+mod histogram;
+mod page;
 mod report;
 mod requests;
 mod trader;
@@ -19,6 +21,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use std::{fs, io};
 
+use clap::ValueEnum as _;
 use futures_util::StreamExt as _;
 use tokio::task::{JoinSet, LocalSet};
 use tokio_util::sync::CancellationToken;
@@ -241,6 +244,12 @@ impl Options {
 }
 
 impl Profile {
+    /// As on the command line.
+    fn name(self) -> String {
+        self.to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
     fn quiet(self) -> Duration {
         Duration::from_secs(match self {
             Self::IdleTimeout => 300,
@@ -269,13 +278,16 @@ fn write(options: &Options, report: &Report) -> Result<(), Error> {
         source,
     };
     fs::create_dir_all(&options.dir).map_err(at)?;
-    let path = options.dir.join(format!(
-        "{}-{}.json",
-        report.name(),
-        clock::wall().as_secs()
-    ));
+    let name = format!("{}-{}", report.name(), clock::wall().as_secs());
+    let path = options.dir.join(format!("{name}.json"));
     fs::write(&path, serde_json::to_string_pretty(report)?).map_err(at)?;
-    terminal::say(format_args!("report: {}", path.display()));
+    let page = options.dir.join(format!("{name}.html"));
+    fs::write(&page, page::html(report)).map_err(at)?;
+    terminal::say(format_args!(
+        "report: {}\npage: {}",
+        path.display(),
+        page.display()
+    ));
     Ok(())
 }
 

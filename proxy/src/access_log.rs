@@ -40,6 +40,8 @@ struct Pending {
 pub struct Line<'a> {
     /// The request id.
     pub request_id: &'a str,
+    /// The id under which endpoints know a stream.
+    pub connection: &'a str,
     /// The client.
     pub client: Option<IpAddr>,
     /// The method.
@@ -222,6 +224,7 @@ impl Line<'_> {
         out.push_str(&clock::rfc3339(clock::wall()));
         out.push('"');
         text(out, "request_id", self.request_id);
+        text(out, "connection", self.connection);
         if let Some(client) = self.client {
             let _ = write!(out, ",\"client\":\"{client}\"");
         }

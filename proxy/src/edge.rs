@@ -5,7 +5,7 @@
 //! | `request_filter` | refuse, route, identify, decide; hand streams to their relay | `admit` |
 //! | `upstream_peer` | the endpoint decided on, or the next one after a failure | `attempt` |
 //! | `upstream_request_filter` | the request as the endpoint sees it | `onward` |
-//! | `upstream_response_filter` | follow 421 and 503 elsewhere; tell the control plane | `attempt` |
+//! | `upstream_response_filter` | follow 421 and 503; tell the control plane | `attempt` |
 //! | `response_filter` | the answer as the client sees it | `returning` |
 //! | `fail_to_proxy` | an answer of our own, if there is still somebody to answer | `answer` |
 //! | `logging` | one line | here |

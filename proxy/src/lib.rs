@@ -5,14 +5,21 @@
 //! them; nobody else knows every part.
 
 pub mod access_log;
+pub mod admin;
+pub mod app;
 pub mod chance;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod drain;
 pub mod edge;
+pub mod explain;
 pub mod identity;
 pub mod limits;
 pub mod listener;
+pub mod operator;
 pub mod relay;
+pub mod signals;
 pub mod telemetry;
 pub mod upstream;
+pub mod witness;

@@ -341,6 +341,16 @@ impl Telemetry {
         self.0.draining.load(Ordering::Acquire)
     }
 
+    /// The sum of a counter over all its labels, for the operators' page.
+    pub fn total(&self, name: &str) -> u64 {
+        let families = self.0.registry.gather();
+        let metrics = families.iter().filter(|family| family.name() == name);
+        let counters = metrics.flat_map(|family| family.get_metric());
+        counters
+            .map(|metric| metric.get_counter().get_value() as u64)
+            .sum()
+    }
+
     /// All metrics in the text format of Prometheus, with what the snapshot says of endpoints.
     pub fn text(&self, snapshot: &Snapshot) -> String {
         let mut families = self.0.registry.gather();

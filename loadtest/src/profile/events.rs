@@ -88,9 +88,11 @@ fn enter(seat: &Seat, account: &Shared, block: &str) {
     let Some(id) = field("id").and_then(EntryId::parse) else {
         return;
     };
-    let data: Value = field("data")
-        .and_then(|data| serde_json::from_str(data).ok())
-        .unwrap_or_default();
+    // A block without data is no event; it only sets the id to come back with.
+    let Some(data) = field("data") else {
+        return;
+    };
+    let data: Value = serde_json::from_str(data).unwrap_or_default();
     let prev = data["prev"].as_str().and_then(EntryId::parse);
     let kind = Kind::of(field("event").unwrap_or_default());
     account

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Profile;
+use super::histogram::Histogram;
 use crate::ledger::{Account, Findings};
 
 /// What came out.
@@ -21,6 +22,8 @@ pub(super) struct Report {
     pub(super) sees_a_loss: bool,
     /// Longest pause of each connection, in milliseconds.
     pause_ms: Percentiles,
+    /// All pauses of all connections.
+    pub(super) pauses: Histogram,
     /// `1 - disconnects / connections`
     stability: f64,
     machine_idle: f64,
@@ -65,6 +68,7 @@ impl Report {
                 |account| account.judge().lost > 0,
             ),
             pause_ms: Percentiles::of(accounts.iter().map(Account::longest_pause)),
+            pauses: Histogram::of(accounts.iter().flat_map(Account::pauses)),
             stability: 1.0 - lost,
             machine_idle,
             pauses_void: machine_idle < 0.2,
@@ -79,7 +83,7 @@ impl Report {
     }
 
     pub(super) fn name(&self) -> String {
-        format!("{:?}", self.profile).to_lowercase()
+        self.profile.name()
     }
 }
 
@@ -106,8 +110,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = &self.findings;
         let Percentiles { p50, p99, most } = self.pause_ms;
-        let (name, time, count) = (self.profile, self.seconds, self.connections);
-        writeln!(f, "profile {name:?}: {time:.0} s, {count} connections")?;
+        let (name, time, count) = (self.name(), self.seconds, self.connections);
+        writeln!(f, "profile {name}: {time:.0} s, {count} connections")?;
         writeln!(f, "  happened          {}", self.disturbances.join(", "))?;
         write!(f, "  messages          {} received, ", found.received)?;
         write!(f, "{} lost, {} doubled, ", found.lost, found.doubled)?;

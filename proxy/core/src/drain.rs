@@ -37,6 +37,17 @@ pub enum Pace {
     Spread,
 }
 
+/// How far a drain is, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// When it began.
+    pub began: Instant,
+    /// When everybody has to be gone.
+    pub deadline: Instant,
+    /// Connections that were there when it began.
+    pub total: u32,
+}
+
 /// One endpoint's drain.
 #[derive(Clone, Debug)]
 pub struct Drain {
@@ -46,6 +57,8 @@ pub struct Drain {
     next: Instant,
     /// When the last ones were.
     last: Instant,
+    /// Connections that were there when it began.
+    total: u32,
     /// Connections due since, in millionths.
     owed: u64,
     /// The highest rate that people know of.
@@ -63,12 +76,13 @@ pub struct Step {
 
 impl Drain {
     /// Begins now.
-    pub fn begin(settings: &DrainSettings, now: Instant) -> Self {
+    pub fn begin(settings: &DrainSettings, total: u32, now: Instant) -> Self {
         Self {
             began: now,
             deadline: now + settings.deadline,
             next: now,
             last: now,
+            total,
             owed: WHOLE,
             announced: settings.rate,
         }
@@ -118,9 +132,13 @@ impl Drain {
         self.began
     }
 
-    /// When everybody has to be gone.
-    pub const fn deadline(&self) -> Instant {
-        self.deadline
+    /// How far it is.
+    pub const fn progress(&self) -> Progress {
+        Progress {
+            began: self.began,
+            deadline: self.deadline,
+            total: self.total,
+        }
     }
 
     /// Whether it is out of time.
@@ -179,7 +197,7 @@ mod tests {
     /// Drains `connections` and lets everybody leave at once who is due.
     fn run(connections: u32, pace: Pace, settings: &DrainSettings) -> Run {
         let mut now = Instant::after_start(Duration::from_secs(100));
-        let mut drain = Drain::begin(settings, now);
+        let mut drain = Drain::begin(settings, connections, now);
         let began = now;
         let mut run = Run {
             by_second: vec![0; 64],
@@ -249,7 +267,7 @@ mod tests {
     #[test]
     fn nobody_leaves_while_nobody_would_take_them() {
         let settings = settings(50, 30);
-        let mut drain = Drain::begin(&settings, Instant::START);
+        let mut drain = Drain::begin(&settings, 9, Instant::START);
         let mut now = Instant::START;
         for _ in 0..50 {
             let step = drain.step(9, false, Pace::Rate, &settings, 5, now);
@@ -266,7 +284,7 @@ mod tests {
     #[test]
     fn what_is_left_near_the_deadline_all_leaves() {
         let settings = settings(1, 10);
-        let mut drain = Drain::begin(&settings, Instant::START);
+        let mut drain = Drain::begin(&settings, 9, Instant::START);
         let late = Instant::START + Duration::from_millis(9_900);
         let step = drain.step(70, true, Pace::Rate, &settings, 5, late);
         assert_eq!(step.leave, 70);

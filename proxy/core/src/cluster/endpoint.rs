@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{ClusterSettings, Contract, EndpointId, Load};
+use crate::drain::Progress;
 use crate::time::Instant;
 
 /// One backend process, whatever its address is today.
@@ -19,6 +20,8 @@ pub struct Endpoint {
     pub admin: Admin,
     /// A draining endpoint that is empty, or out of time: nobody belongs to it any more.
     pub drained: bool,
+    /// How far its drain is, while it lasts.
+    pub drain: Option<Progress>,
     /// What probes and outcomes say of it.
     pub health: Health,
     /// Whether it keeps the handoff contract, as required by the configuration or learnt.
@@ -46,6 +49,7 @@ impl Endpoint {
             weight,
             admin: Admin::Ready,
             drained: false,
+            drain: None,
             health: Health::Up,
             contract: settings.handoff.contract == Contract::Required,
             fit_since: None,
@@ -92,6 +96,7 @@ impl Endpoint {
         };
         self.id == other.id
             && known(self) == known(other)
+            && self.drain == other.drain
             && self.sessions_max == other.sessions_max
             && Arc::ptr_eq(&self.load, &other.load)
     }

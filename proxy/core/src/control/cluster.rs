@@ -287,7 +287,7 @@ impl ClusterState {
             state.drained = false;
             state.load.forget_told();
         } else if state.drain.is_none() && !state.drained {
-            state.drain = Some(Drain::begin(settings, now));
+            state.drain = Some(Drain::begin(settings, state.load.connections(), now));
         }
     }
 

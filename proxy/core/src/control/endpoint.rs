@@ -134,6 +134,7 @@ impl EndpointState {
             weight: self.member.weight,
             admin: self.wishes.admin(),
             drained: self.drained,
+            drain: self.drain.as_ref().map(Drain::progress),
             health: self.health(),
             contract: self.contract,
             fit_since: self.fit_since,

@@ -1,0 +1,67 @@
+//! What the relays tell, passed on to the log, the metrics and the control plane.
+
+use holdfast_core::connection::{Ending, Moved};
+use holdfast_core::health::Kind;
+use holdfast_core::{ClusterName, Endpoint, EndpointId, Relay};
+
+use crate::access_log::{AccessLog, Line};
+use crate::control::Outcomes;
+use crate::relay::{Ended, Observer};
+use crate::telemetry::Telemetry;
+
+/// Listens to the relays.
+pub struct Witness {
+    /// One line for each stream that ended.
+    pub log: AccessLog,
+    /// Moves, losses and endings are counted.
+    pub telemetry: Telemetry,
+    /// How endpoints served.
+    pub outcomes: Outcomes,
+}
+
+impl Observer for Witness {
+    fn opened(&self, _relay: Relay, _cluster: &ClusterName, _endpoint: &EndpointId) {}
+
+    fn moved(&self, relay: Relay, _cluster: &ClusterName, moved: &Moved) {
+        let outcome = if moved.from == moved.to {
+            "back"
+        } else {
+            "moved"
+        };
+        self.telemetry
+            .moved(relay, moved.cause.as_str(), outcome, Some(moved.took));
+    }
+
+    fn ended(&self, record: &Ended) {
+        self.telemetry.ended(record.relay, record.ending.as_str());
+        let code = match record.ending {
+            Ending::Lost(reason) => {
+                self.telemetry.lost(reason.as_str());
+                reason.as_str()
+            }
+            _ => "",
+        };
+        self.log.write(&Line {
+            request_id: &record.request_id,
+            connection: &record.connection,
+            client: Some(record.client),
+            received: record.bytes.0,
+            sent: record.bytes.1,
+            duration: record.lived,
+            route: &record.route,
+            cluster: record.cluster.as_str(),
+            endpoint: record.endpoint.as_ref().map_or("", EndpointId::as_str),
+            affinity: record.why.as_str(),
+            relay: record.relay.as_str(),
+            moves: record.moves,
+            messages: Some(record.messages),
+            ending: record.ending.as_str(),
+            code,
+            ..Line::default()
+        });
+    }
+
+    fn outcome(&self, cluster: &ClusterName, endpoint: &Endpoint, kind: Kind) {
+        self.outcomes.send(cluster, endpoint, kind);
+    }
+}
