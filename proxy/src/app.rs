@@ -10,27 +10,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_core::Instant;
 use holdfast_core::connection::PulseSettings;
+use holdfast_core::{ClusterName, Instant};
 use pingora_core::apps::{HttpServerApp, HttpServerOptions};
 use pingora_core::protocols::http::v2::server::default_h2_options;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::{HttpProxy, http_proxy};
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::access_log::AccessLog;
-use crate::clock::Clock;
-use crate::config::{Config, Timeouts};
+use crate::chance;
+use crate::clock::{self, Clock};
+use crate::config::{Config, Discovery, Timeouts};
+use crate::control::discovery::Discoveries;
 use crate::control::outcomes::OutcomesReceiver;
-use crate::control::{Outcomes, Snapshots};
+use crate::control::reload::Reload;
+use crate::control::{self, Control, Outcomes, Snapshots};
 use crate::drain::{Drain, Streams};
 use crate::edge::{Edge, Parts};
-use crate::explain;
 use crate::limits::Admissions;
 use crate::listener::{Acceptor, BindError, Bound, Http};
 use crate::relay::Relays;
@@ -45,6 +48,7 @@ pub struct App {
     planes: Option<Planes>,
     drain: Option<Drain>,
     stop: CancellationToken,
+    wake: Arc<Notify>,
     log: AccessLog,
 }
 
@@ -83,7 +87,10 @@ impl App {
             .collect::<Result<Vec<_>, _>>()?;
         let planes = Planes::new(config)?;
         let (stop, clock) = (CancellationToken::new(), Clock::start());
-        let shared = Shared::new(config, &planes, clock, &stop, &log);
+        let (shared, wake) = Shared::new(config, &planes, clock, &stop, &log);
+        planes
+            .control
+            .block_on(first_snapshot(config, &shared.snapshots));
         let addresses: Vec<SocketAddr> = bound.iter().map(Bound::address).collect();
         let mut proxies = Vec::new();
         for runtime in &planes.data {
@@ -98,6 +105,7 @@ impl App {
             drain: Some(shared.into_drain(config, proxies)),
             planes: Some(planes),
             stop,
+            wake,
             log,
         })
     }
@@ -123,6 +131,11 @@ impl App {
                 () = at_once => 0,
             }
         })
+    }
+
+    /// Wake this to have the configuration read again.
+    pub fn reload(&self) -> Arc<Notify> {
+        self.wake.clone()
     }
 
     /// Wait for something on the control plane.
@@ -176,6 +189,8 @@ impl Planes {
 /// What both planes and all threads share.
 struct Shared {
     edge: Edge,
+    snapshots: Snapshots,
+    clock: Clock,
     telemetry: Telemetry,
     relays: Relays,
     admissions: Admissions,
@@ -191,7 +206,7 @@ impl Shared {
         clock: Clock,
         stop: &CancellationToken,
         log: &AccessLog,
-    ) -> Self {
+    ) -> (Self, Arc<Notify>) {
         let telemetry = Telemetry::new();
         let snapshots = Snapshots::default();
         let (outcomes, heard) = Outcomes::channel(telemetry.clone());
@@ -217,9 +232,10 @@ impl Shared {
             log: log.clone(),
             clock,
         };
-        control(config, planes, &snapshots, heard, stop);
-        Self {
+        let shared = Self {
             edge: Edge::new(config, parts),
+            snapshots,
+            clock,
             telemetry,
             relays,
             admissions: Admissions::new(
@@ -229,7 +245,9 @@ impl Shared {
             connections: TaskTracker::new(),
             closing: CancellationToken::new(),
             leaving: watch::Sender::new(false),
-        }
+        };
+        let wake = control(config, planes, &shared, heard, stop);
+        (shared, wake)
     }
 
     /// Accept and serve on this runtime, with connections to endpoints of its own.
@@ -329,16 +347,67 @@ fn pulse(timeouts: &Timeouts) -> PulseSettings {
     }
 }
 
-/// The control plane, as far as it goes without the loop.
+/// Starts the control plane: the single writer, discovery, and the watch over the file.
 fn control(
     config: &Config,
-    _planes: &Planes,
-    snapshots: &Snapshots,
-    _heard: OutcomesReceiver,
-    _stop: &CancellationToken,
-) {
-    snapshots.publish(explain::snapshot(config));
+    planes: &Planes,
+    shared: &Shared,
+    heard: OutcomesReceiver,
+    stop: &CancellationToken,
+) -> Arc<Notify> {
+    let telemetry = shared.telemetry.clone();
+    let (handle, control) = Control::new(control::Parts {
+        snapshots: shared.snapshots.clone(),
+        outcomes: heard,
+        orders: Arc::new(shared.relays.registry().clone()),
+        telemetry: telemetry.clone(),
+        clock: shared.clock,
+        cluster_key: config.cluster_key.clone(),
+        seed: u64::from_le_bytes(chance::bytes()),
+    });
+    let (edge, wake) = (shared.edge.clone(), Arc::new(Notify::new()));
+    let reload = Reload {
+        path: config.path.clone(),
+        interval: Some(RELOAD_INTERVAL),
+        wake: wake.clone(),
+        meaning: |config| Ok(config.decisions.clone()),
+        accepted: Box::new(move |config| edge.reconfigure(&config)),
+        handle: handle.clone(),
+        discoveries: Discoveries::new(handle, telemetry),
+        telemetry: shared.telemetry.clone(),
+    };
+    planes.control.spawn(control.run(stop.clone()));
+    planes
+        .control
+        .spawn(reload.run(Arc::new(config.clone()), stop.clone()));
+    wake
 }
+
+/// Waits until what stands in the file itself is known, so that the first request finds it. What
+/// has to be looked up first is not waited for.
+async fn first_snapshot(config: &Config, snapshots: &Snapshots) {
+    let known = || {
+        let snapshot = snapshots.load();
+        config.clusters.iter().all(|cluster| {
+            let Discovery::Static(_) = cluster.discovery else {
+                return true;
+            };
+            let name = ClusterName::parse(&cluster.name).ok();
+            let cluster = name.and_then(|name| snapshot.cluster(&name).cloned());
+            cluster.is_some_and(|cluster| !cluster.endpoints().is_empty())
+        })
+    };
+    let deadline = clock::moment() + FIRST_SNAPSHOT;
+    while !known() && clock::moment() < deadline {
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// How often the file is looked at; a signal (SIGHUP) does not wait for it.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
+
+/// It takes milliseconds; a machine that is this busy serves without.
+const FIRST_SNAPSHOT: Duration = Duration::from_secs(5);
 
 /// Unused connections to endpoints that are kept, all endpoints together.
 const POOL: usize = 1024;

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::{ArcSwap, Guard};
 use async_trait::async_trait;
 use bytes::Bytes;
 use holdfast_core::Relay;
@@ -65,6 +66,11 @@ struct Shared {
     relays: Relays,
     log: AccessLog,
     clock: Clock,
+    settings: ArcSwap<Settings>,
+}
+
+/// What the configuration says and a reload replaces, as a whole.
+struct Settings {
     cookies: Cookies,
     identity: Option<Credentials>,
     routes: Routes,
@@ -73,6 +79,22 @@ struct Shared {
     timeouts: Timeouts,
     forwarded: Vec<Network>,
     cluster_key: Option<HeaderValue>,
+}
+
+impl Settings {
+    fn new(config: &Config) -> Self {
+        let cluster_key = config.cluster_key.as_ref();
+        Self {
+            cookies: Cookies::new(config),
+            identity: Credentials::new(config),
+            routes: Routes::new(config),
+            limits: config.limits,
+            retry: config.retry,
+            timeouts: config.timeouts,
+            forwarded: config.forwarded.clone(),
+            cluster_key: cluster_key.and_then(|key| HeaderValue::try_from(key.hex()).ok()),
+        }
+    }
 }
 
 /// What the edge works with.
@@ -102,7 +124,6 @@ impl Edge {
             log,
             clock,
         } = parts;
-        let cluster_key = config.cluster_key.as_ref();
         Self {
             shared: Arc::new(Shared {
                 snapshots,
@@ -111,16 +132,19 @@ impl Edge {
                 relays,
                 log,
                 clock,
-                cookies: Cookies::new(config),
-                identity: Credentials::new(config),
-                routes: Routes::new(config),
-                limits: config.limits,
-                retry: config.retry,
-                timeouts: config.timeouts,
-                forwarded: config.forwarded.clone(),
-                cluster_key: cluster_key.and_then(|key| HeaderValue::try_from(key.hex()).ok()),
+                settings: ArcSwap::from_pointee(Settings::new(config)),
             }),
         }
+    }
+
+    /// Go on with another configuration; what was begun under the old one ends under it as far
+    /// as it has been asked.
+    pub fn reconfigure(&self, config: &Config) {
+        self.shared.settings.store(Arc::new(Settings::new(config)));
+    }
+
+    fn settings(&self) -> Guard<Arc<Settings>> {
+        self.shared.settings.load()
     }
 
     /// A connection that ended before it became a request.
@@ -137,18 +161,18 @@ impl Edge {
 
     fn onward<'a>(&'a self, exchange: &'a Exchange) -> Option<Onward<'a>> {
         let forward = exchange.forward.as_ref()?;
+        let settings = self.settings();
         Some(Onward {
             cluster: &forward.cluster,
             client: exchange.client,
             secure: exchange.secure,
-            trusted: self
-                .shared
+            trusted: settings
                 .forwarded
                 .iter()
                 .any(|net| net.contains(exchange.client)),
             request_id: &exchange.request_id,
             subject: exchange.subject.as_ref(),
-            cluster_key: self.shared.cluster_key.as_ref(),
+            cluster_key: settings.cluster_key.clone(),
         })
     }
 }
@@ -183,7 +207,7 @@ impl ProxyHttp for Edge {
                 exchange.client = address.map_or(exchange.client, |address| address.ip());
             }
         }
-        session.set_write_timeout(Some(self.shared.timeouts.write));
+        session.set_write_timeout(Some(self.settings().timeouts.write));
         if let Err(answer) = self.admit(session, exchange) {
             self.answer(session, exchange, answer).await?;
             return Ok(true);
@@ -236,7 +260,7 @@ impl ProxyHttp for Edge {
         let Some(onward) = self.onward(exchange) else {
             return Ok(());
         };
-        onward.dress(head, &self.shared.cookies)?;
+        onward.dress(head, &self.settings().cookies)?;
         if let Some(names) = onward::moved_from(&exchange.moved_from) {
             head.insert_header(onward::MOVED_FROM, names)?;
         }

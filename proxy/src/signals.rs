@@ -6,8 +6,17 @@ use tracing::{error, info};
 use crate::app::App;
 
 /// Serve until SIGTERM or SIGINT, then leave politely; a second one ends it at once.
+/// SIGHUP has the configuration read again.
 pub fn serve(app: App) {
+    let wake = app.reload();
     let waited = app.block_on(async {
+        if let Ok(mut hangup) = signal(SignalKind::hangup()) {
+            tokio::spawn(async move {
+                while hangup.recv().await.is_some() {
+                    wake.notify_one();
+                }
+            });
+        }
         match (
             signal(SignalKind::terminate()),
             signal(SignalKind::interrupt()),

@@ -25,7 +25,7 @@ pub struct Reload {
     /// What a configuration means to the core.
     pub meaning: fn(&Config) -> Result<control::Config, String>,
     /// Learns of every configuration that was taken over, for what is not the core's.
-    pub accepted: Box<dyn Fn(Arc<Config>) + Send>,
+    pub accepted: Box<dyn Fn(Arc<Config>) + Send + Sync>,
     /// The control plane.
     pub handle: Handle,
     /// Who looks for endpoints.

@@ -25,7 +25,7 @@ impl Edge {
     pub(super) fn admit(&self, session: &Session, exchange: &mut Exchange) -> Result<(), Answer> {
         let head = session.req_header();
         exchange.request_id = request_id(&head.headers);
-        let limits = self.shared.limits;
+        let limits = self.settings().limits;
         let limits = HeadLimits {
             bytes: limits.head,
             fields: limits.headers,
@@ -133,7 +133,7 @@ impl Edge {
         route: &Route,
         exchange: &mut Exchange,
     ) -> Result<(), Answer> {
-        exchange.body_max = self.shared.routes.body_max(&route.name);
+        exchange.body_max = self.settings().routes.body_max(&route.name);
         exchange.repeatable = head.headers.contains_key("idempotency-key");
         let length = head
             .headers
@@ -152,12 +152,8 @@ impl Edge {
         asks: Relay,
         exchange: &Exchange,
     ) -> Result<Option<Subject>, Answer> {
-        let Some(identity) = self
-            .shared
-            .identity
-            .as_ref()
-            .filter(|_| need != Identity::Off)
-        else {
+        let settings = self.settings();
+        let Some(identity) = settings.identity.as_ref().filter(|_| need != Identity::Off) else {
             return Ok(None);
         };
         let upgrade = asks == Relay::WebSocket;

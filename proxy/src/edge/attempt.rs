@@ -40,15 +40,15 @@ impl Edge {
     }
 
     fn peer_of(&self, endpoint: &Endpoint, exchange: &Exchange) -> HttpPeer {
-        let shared = &self.shared;
+        let settings = self.settings();
         let mut peer = HttpPeer::new(endpoint.address, false, String::new());
         let options = &mut peer.options;
-        options.connection_timeout = Some(shared.timeouts.connect);
-        options.total_connection_timeout = Some(shared.timeouts.connect);
+        options.connection_timeout = Some(settings.timeouts.connect);
+        options.total_connection_timeout = Some(settings.timeouts.connect);
         let route = exchange.forward.as_ref().map(|forward| &forward.route.name);
-        options.read_timeout = route.map(|route| shared.routes.timeout(route));
-        options.write_timeout = Some(shared.timeouts.write);
-        options.idle_timeout = Some(shared.timeouts.upstream_idle);
+        options.read_timeout = route.map(|route| settings.routes.timeout(route));
+        options.write_timeout = Some(settings.timeouts.write);
+        options.idle_timeout = Some(settings.timeouts.upstream_idle);
         options.http_upstream_request_policy = HttpUpstreamRequestPolicy {
             h1_upgrade: H1UpgradePolicy::Deny,
             ..HttpUpstreamRequestPolicy::default()
@@ -63,7 +63,7 @@ impl Edge {
             .forward
             .as_ref()
             .map(|forward| forward.cluster.name());
-        let h2c = cluster.is_some_and(|name| shared.routes.protocol(name) == Protocol::H2c);
+        let h2c = cluster.is_some_and(|name| settings.routes.protocol(name) == Protocol::H2c);
         if exchange.relay() == Relay::Grpc || h2c {
             options.alpn = ALPN::H2;
             options.max_h2_streams = STREAMS;
@@ -108,7 +108,9 @@ impl Edge {
                 true
             }
         };
-        if !follow || exchange.attempts > self.shared.retry.attempts + self.shared.retry.hops {
+        if !follow
+            || exchange.attempts > self.settings().retry.attempts + self.settings().retry.hops
+        {
             return Ok(());
         }
         // nobody else: then the answer is as good as any of ours
@@ -125,7 +127,7 @@ impl Edge {
     /// A dial failed: nothing was said, so anybody else may be asked.
     pub(super) fn dial_failed(&self, exchange: &mut Exchange, mut error: Box<Error>) -> Box<Error> {
         self.abandon(exchange, Kind::DialFailed);
-        let again = exchange.attempts < self.shared.retry.attempts && self.find(exchange);
+        let again = exchange.attempts < self.settings().retry.attempts && self.find(exchange);
         error.set_retry(again);
         if !again {
             exchange.answer = Some(unreachable());
@@ -165,7 +167,7 @@ impl Edge {
             && repeatable
             && whole
             && !timed_out
-            && exchange.attempts < self.shared.retry.attempts
+            && exchange.attempts < self.settings().retry.attempts
             && self.find(exchange);
         exchange.repeatable = false;
         error.set_retry(again);

@@ -29,7 +29,7 @@ pub(super) struct Onward<'a> {
     /// The verified user.
     pub subject: Option<&'a Subject>,
     /// By what the endpoint knows us.
-    pub cluster_key: Option<&'a HeaderValue>,
+    pub cluster_key: Option<HeaderValue>,
 }
 
 impl Onward<'_> {
@@ -43,7 +43,7 @@ impl Onward<'_> {
             head.insert_header(SUBJECT, subject.as_str())?;
         }
         let opaque = self.cluster.settings.handoff.contract == Contract::Off;
-        if let Some(key) = self.cluster_key.filter(|_| !opaque) {
+        if let Some(key) = self.cluster_key.as_ref().filter(|_| !opaque) {
             head.insert_header(CLUSTER_KEY, key)?;
         }
         Ok(())

@@ -46,7 +46,7 @@ impl Edge {
         forward.repin(answered, wall);
         let settings = &forward.cluster.settings;
         if let (Some(policy), Some(claim)) = (&settings.affinity, forward.cookie.to_set()) {
-            let cookies = &self.shared.cookies;
+            let cookies = &self.settings().cookies;
             let values = cookies.set(forward.cluster.name(), policy, claim, wall, secure);
             fields.extend(values.into_iter().map(|value| (SET_COOKIE, value)));
         }

@@ -47,7 +47,7 @@ impl Edge {
         let missing = || Answer::new(Code::Internal, "the stream has no route");
         let onward = self.onward(exchange).ok_or_else(missing)?;
         onward
-            .dress(&mut head, &self.shared.cookies)
+            .dress(&mut head, &self.settings().cookies)
             .map_err(internal)?;
         strip_ticket(&mut head);
         let forward = exchange.forward.clone().ok_or_else(missing)?;

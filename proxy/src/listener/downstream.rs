@@ -332,7 +332,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 const HEAD_TIMEOUT: &[u8] = concat!(
     "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json\r\n",
-    "content-length: 149\r\ncache-control: no-store\r\nconnection: close\r\n\r\n",
+    "content-length: 151\r\ncache-control: no-store\r\nconnection: close\r\n\r\n",
     r#"{"type":"about:blank","title":"Request Timeout","status":408,"code":"head_timeout","#,
     r#""detail":"the request's head did not come in time","retryable":true}"#
 )
@@ -340,7 +340,7 @@ const HEAD_TIMEOUT: &[u8] = concat!(
 
 const HEAD_TOO_LARGE: &[u8] = concat!(
     "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/problem+json\r\n",
-    "content-length: 164\r\ncache-control: no-store\r\nconnection: close\r\n\r\n",
+    "content-length: 161\r\ncache-control: no-store\r\nconnection: close\r\n\r\n",
     r#"{"type":"about:blank","title":"Request Header Fields Too Large","status":431,"#,
     r#""code":"head_too_large","detail":"the request's head is too long","retryable":false}"#
 )
