@@ -19,7 +19,7 @@ async fn a_call_comes_back_with_its_trailers() {
     let endpoint = grpc_endpoint().await;
     let text = format!(
         "listeners: [{{ address: 127.0.0.1:0, h2c: true }}]\nadmin: {{ address: 127.0.0.1:0 }}\n\
-         clusters: {{ backend: {{ discovery: {{ static: [{{ id: a, address: {endpoint} }}] }} }} }}\n\
+         clusters:\n  backend:\n    discovery: {{ static: [{{ id: a, address: {endpoint} }}] }}\n\
          routes: [{{ path: /, cluster: backend }}]\n"
     );
     let path = std::env::temp_dir().join("grpc-proxy.yaml");

@@ -24,7 +24,11 @@ fn pair() -> (Downstream<DuplexStream>, DuplexStream, Arc<Gate>) {
     let client = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     let gate = Arc::new(Gate::new(client, false, &LIMITS));
     let admission = Admissions::new(1, 1).admit(client.ip()).expect("room");
-    (Downstream::new(ours, 0, gate.clone(), admission), theirs, gate)
+    (
+        Downstream::new(ours, 0, gate.clone(), admission),
+        theirs,
+        gate,
+    )
 }
 
 async fn said(mut client: DuplexStream) -> String {
@@ -34,10 +38,16 @@ async fn said(mut client: DuplexStream) -> String {
 }
 
 fn assert_whole(answer: &str, status: &str) {
-    assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    assert!(
+        answer.starts_with(&format!("HTTP/1.1 {status}")),
+        "{answer}"
+    );
     let (head, body) = answer.split_once("\r\n\r\n").expect("a body");
     let length = format!("content-length: {}", body.len());
-    assert!(head.contains(&length), "{length} is not what it says: {head}");
+    assert!(
+        head.contains(&length),
+        "{length} is not what it says: {head}"
+    );
     serde_json::from_str::<serde_json::Value>(body).expect("JSON");
 }
 
@@ -65,7 +75,10 @@ async fn a_head_beyond_its_bound_is_answered_before_more_is_read() {
     let (mut stream, mut client, gate) = pair();
     client.write_all(&[b'x'; 2048]).await.expect("room");
     let mut bytes = vec![0; 1024];
-    stream.read_exact(&mut bytes).await.expect("the first kilobyte");
+    stream
+        .read_exact(&mut bytes)
+        .await
+        .expect("the first kilobyte");
     assert!(stream.read(&mut bytes).await.is_err());
     assert_eq!(gate.refusal(), Some(Refusal::HeadSize));
     drop(stream);
