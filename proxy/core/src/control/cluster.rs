@@ -282,17 +282,19 @@ impl ClusterState {
         let Some(state) = self.endpoints.get_mut(id) else {
             return;
         };
-        if state.leaving().is_none() {
+        if state.leaving().is_none() && (state.drain.is_some() || state.drained) {
             state.drain = None;
             state.drained = false;
             state.load.forget_told();
-        } else if state.drain.is_none() && !state.drained {
+        } else if state.leaving().is_some() && state.drain.is_none() && !state.drained {
             state.drain = Some(Drain::begin(settings, state.load.connections(), now));
         }
     }
 
     /// Lets those go who are due.
     fn drain(&mut self, id: &EndpointId, desk: &mut Desk, now: Instant) {
+        // What it keeps may have changed meanwhile, by a reload or its first answer.
+        self.pursue_drain(id, now);
         let can_leave = self.somebody_else_takes(id);
         let settings = self.settings.clone();
         let Some(state) = self.endpoints.get_mut(id) else {

@@ -157,7 +157,7 @@ impl EndpointState {
             probes,
             drain,
             self.ejection.until(),
-            self.wishes.poll_timeout(),
+            self.wishes.poll_timeout().filter(|_| present),
         ]
         .into_iter()
         .flatten()

@@ -535,6 +535,18 @@ fn telling_is_tried_again_and_given_up() {
 }
 
 #[test]
+fn who_is_gone_is_not_told_until_it_is_back() {
+    let mut play = Play::new("ab", contract);
+    play.admin("a", Admin::Drain);
+    play.discover(vec![member("b", 2)]);
+    play.pass(40 * SECOND);
+    assert!(play.tells.is_empty());
+    play.discover(members("ab"));
+    play.pass(SECOND);
+    assert_eq!(play.tells, [true]);
+}
+
+#[test]
 fn connections_of_an_endpoint_that_is_gone_move_like_in_a_drain() {
     let mut play = Play::new("ab", contract);
     let open = play.connect("a", 3);
