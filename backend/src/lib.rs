@@ -7,7 +7,7 @@
 //! | [`app`] | how do the parts hang together |
 //! | [`listener`] | who connects |
 //! | [`identity`] | whose word counts |
-//! | [`http`] [`service`] | what is asked, by REST, live connections and gRPC; they only translate |
+//! | [`http`] [`service`] | what is asked, by REST, live streams and gRPC; they only translate |
 //! | [`failure`] | what is told when something is not done |
 //! | [`quota`] | how much may one user hold open |
 //! | [`token`] | who is somebody |
