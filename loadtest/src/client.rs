@@ -16,7 +16,7 @@ pub enum AskError {
     Late(Duration),
     #[error("request")]
     Request(#[from] http::Error),
-    #[error("connection")]
+    #[error("connection: {}", root_cause(.0))]
     Connection(#[from] legacy::Error),
     #[error("body: {0}")]
     Body(String),
@@ -72,6 +72,15 @@ impl Client {
         )
         .await
     }
+}
+
+/// "connection refused" says more than the layers around it.
+fn root_cause(error: &legacy::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }
 
 /// Bound of an answer's body, in bytes.

@@ -129,7 +129,7 @@ const EARLY: Duration = Duration::from_secs(5);
 const RESTART_MIN: Duration = Duration::from_millis(100);
 const RESTART_MAX: Duration = Duration::from_secs(5);
 /// Between SIGTERM and SIGKILL; longer than the shutdown deadlines of the lab's configuration.
-const TERMINATION_MAX: Duration = Duration::from_secs(8);
+const TERMINATION_MAX: Duration = Duration::from_secs(12);
 
 #[cfg(test)]
 mod tests {
