@@ -30,9 +30,7 @@ impl Engine {
         events: &mut Events,
     ) -> u32 {
         let mut count = 0;
-        let mut at = self.orders.first_of(account);
-        while let Some(slot) = at {
-            at = Some(self.orders.hot(slot).account_next).filter(|next| *next != NONE);
+        for slot in self.orders.of(account) {
             let order = self.orders.hot(slot);
             let matches = symbol.is_none_or(|symbol| symbol == order.symbol)
                 && side.is_none_or(|side| side == order.side);

@@ -206,18 +206,10 @@ impl Engine {
         if now < self.next_expiry {
             return;
         }
-        self.next_expiry = u64::MAX;
-        for account in 0..self.accounts.len() as u16 {
-            let mut at = self.orders.first_of(AccountId(account));
-            while let Some(slot) = at {
-                let detail = self.orders.cold(slot);
-                at = Some(self.orders.hot(slot).account_next).filter(|next| *next != NONE);
-                if detail.expires <= now {
-                    self.finish(slot, Execution::Expired, events);
-                } else {
-                    self.next_expiry = self.next_expiry.min(detail.expires);
-                }
-            }
+        let (expired, next) = self.orders.expired(now);
+        self.next_expiry = next;
+        for slot in expired {
+            self.finish(slot, Execution::Expired, events);
         }
     }
 

@@ -81,7 +81,7 @@ impl Exchange {
         let engine = Engine {
             clock: Clock::new(),
             markets,
-            orders: Orders::new(count),
+            orders: Orders::new(),
             accounts: vec![account; count],
             outside: outside.clamp(1, OUTSIDE_MAX),
             deposit: terms.deposit,

@@ -1,4 +1,4 @@
-//! Every live order, in one array with a free list; queues, accounts and the crowd are threads
+//! Every live order, in one array with a free list; queues are threads
 //! through it. A slot is a number, so nothing is allocated once the array has grown.
 
 use crate::command::{Amount, Kind, NewOrder, SelfTrade, TimeInForce};
@@ -27,9 +27,6 @@ pub(crate) struct Order {
     pub(crate) account: AccountId,
     pub(crate) symbol: SymbolId,
     pub(crate) side: Side,
-    /// Neighbours among the account's orders, oldest first.
-    pub(crate) account_next: Slot,
-    pub(crate) account_previous: Slot,
 }
 
 impl Order {
@@ -53,8 +50,6 @@ impl Order {
             account,
             symbol,
             side,
-            account_next: NONE,
-            account_previous: NONE,
         }
     }
 
@@ -129,19 +124,16 @@ pub(crate) struct Orders {
     free: Slot,
     count: u32,
     index: Index,
-    /// First and last order of each account.
-    chains: Vec<(Slot, Slot)>,
 }
 
 impl Orders {
-    pub(crate) fn new(accounts: usize) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             hot: Vec::new(),
             cold: Vec::new(),
             free: NONE,
             count: 0,
             index: Index::new(),
-            chains: vec![(NONE, NONE); accounts],
         }
     }
 
@@ -176,13 +168,6 @@ impl Orders {
 
     /// Takes an order in; it is in no queue yet.
     pub(crate) fn insert(&mut self, order: Order, detail: Detail) -> Slot {
-        let slot = self.insert_unchained(order, detail);
-        self.chain(order.account, slot);
-        slot
-    }
-
-    /// As [`Orders::insert`], but the account does not know of it until [`Orders::rechain`].
-    pub(crate) fn insert_unchained(&mut self, order: Order, detail: Detail) -> Slot {
         let slot = if self.free == NONE {
             self.hot.push(order);
             self.cold.push(detail);
@@ -201,19 +186,9 @@ impl Orders {
         slot
     }
 
-    /// Gives an account its orders, oldest first; whether they are its own.
-    pub(crate) fn rechain(&mut self, account: AccountId, slots: &[Slot]) -> bool {
-        let own = slots.iter().all(|slot| self.hot(*slot).account == account);
-        for slot in slots {
-            self.chain(account, *slot);
-        }
-        own
-    }
-
     /// Forgets an order that is in no queue any more.
     pub(crate) fn remove(&mut self, slot: Slot) {
-        let (id, account) = (self.hot(slot).id, self.hot(slot).account);
-        self.unchain(account, slot);
+        let id = self.hot(slot).id;
         let hot = &self.hot;
         self.index.remove(id.0, |slot| hot[slot as usize].id.0);
         let free = self.free;
@@ -224,46 +199,29 @@ impl Orders {
         self.count -= 1;
     }
 
-    /// An account's oldest order.
-    pub(crate) fn first_of(&self, account: AccountId) -> Option<Slot> {
-        Some(self.chains[account.index()].0).filter(|slot| *slot != NONE)
+    /// An account's orders, oldest first. Looks at all there are: seldom asked, and a list kept for
+    /// it would cost every order three cache misses.
+    pub(crate) fn of(&self, account: AccountId) -> Vec<Slot> {
+        self.oldest_first(|slot| self.hot(slot).account == account)
     }
 
-    /// An account's orders, oldest first.
-    pub(crate) fn of(&self, account: AccountId) -> impl Iterator<Item = Slot> + '_ {
-        std::iter::successors(self.first_of(account), |slot| {
-            Some(self.hot(*slot).account_next).filter(|next| *next != NONE)
-        })
+    /// What has expired at `now`, oldest first, and when the next of the others does.
+    pub(crate) fn expired(&self, now: u64) -> (Vec<Slot>, u64) {
+        let live = self.live().map(|slot| self.cold(slot).expires);
+        let next = live.filter(|expires| *expires > now).min();
+        let expired = self.oldest_first(|slot| self.cold(slot).expires <= now);
+        (expired, next.unwrap_or(u64::MAX))
     }
 
-    fn chain(&mut self, account: AccountId, slot: Slot) {
-        let last = self.chains[account.index()].1;
-        let order = self.hot_mut(slot);
-        order.account_previous = last;
-        order.account_next = NONE;
-        if last == NONE {
-            self.chains[account.index()].0 = slot;
-        } else {
-            self.hot_mut(last).account_next = slot;
-        }
-        self.chains[account.index()].1 = slot;
+    /// Slots in use.
+    pub(crate) fn live(&self) -> impl Iterator<Item = Slot> + '_ {
+        (0..self.hot.len() as Slot).filter(|slot| self.hot(*slot).id != OrderId(0))
     }
 
-    fn unchain(&mut self, account: AccountId, slot: Slot) {
-        let (previous, next) = {
-            let order = self.hot(slot);
-            (order.account_previous, order.account_next)
-        };
-        if previous == NONE {
-            self.chains[account.index()].0 = next;
-        } else {
-            self.hot_mut(previous).account_next = next;
-        }
-        if next == NONE {
-            self.chains[account.index()].1 = previous;
-        } else {
-            self.hot_mut(next).account_previous = previous;
-        }
+    fn oldest_first(&self, wanted: impl Fn(Slot) -> bool) -> Vec<Slot> {
+        let mut slots: Vec<Slot> = self.live().filter(|slot| wanted(*slot)).collect();
+        slots.sort_unstable_by_key(|slot| self.hot(*slot).id);
+        slots
     }
 }
 

@@ -118,12 +118,10 @@ impl Exchange {
     #[must_use]
     pub fn working_orders(&self) -> Vec<OrderReport> {
         let engine = &self.engine;
-        let slots = engine.orders.of(AccountId::USER);
-        let mut orders: Vec<_> = slots
+        let slots = engine.orders.of(AccountId::USER).into_iter();
+        slots
             .map(|slot| engine.describe(slot, Execution::New, engine.working_status(slot)))
-            .collect();
-        orders.sort_unstable_by_key(|order| order.id);
-        orders
+            .collect()
     }
 
     /// The user's finished orders as far as they are remembered, in the order they finished.

@@ -43,9 +43,6 @@ pub(super) fn put(exchange: &Exchange, writer: &mut Writer) {
         put_list(market.sleeping.iter().copied(), &numbers, writer);
         put_list(market.crowd.iter().copied(), &numbers, writer);
     }
-    for account in 0..engine.accounts.len() as u16 {
-        put_list(engine.orders.of(AccountId(account)), &numbers, writer);
-    }
     exchange.flow.put(writer);
 }
 
@@ -84,12 +81,8 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<Exchange, RestoreError> {
         }
         engine.markets[index].crowd = crowd;
     }
-    for account in 0..engine.accounts.len() as u16 {
-        let chain = take_list(engine, reader)?;
-        engine.accounts[usize::from(account)].orders = chain.len() as u32;
-        if !engine.orders.rechain(AccountId(account), &chain) {
-            return Err(reader.damaged());
-        }
+    for slot in engine.orders.live() {
+        engine.accounts[engine.orders.hot(slot).account.index()].orders += 1;
     }
     engine.next_expiry = next_expiry;
     let visitors = AccountId(exchange.engine.accounts.len() as u16 - 1);
@@ -159,7 +152,7 @@ fn take_market(
             let price = reader.take()?;
             for _ in 0..reader.count()? {
                 let (order, detail) = take_order(symbol, side, price, accounts, reader)?;
-                let slot = engine.orders.insert_unchained(order, detail);
+                let slot = engine.orders.insert(order, detail);
                 engine.markets[index].book.enter(&mut engine.orders, slot);
             }
         }
@@ -167,7 +160,7 @@ fn take_market(
     for _ in 0..reader.count()? {
         let (side, price) = reader.take()?;
         let (order, detail) = take_order(symbol, side, price, accounts, reader)?;
-        engine.orders.insert_unchained(order, detail);
+        engine.orders.insert(order, detail);
     }
     let book = &mut engine.markets[index].book;
     book.take_changes(|_| {});
