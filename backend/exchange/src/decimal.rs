@@ -40,7 +40,7 @@ pub enum DecimalError {
     Range(String),
     /// An increment has to be above zero and have at most eight decimal places.
     #[error(
-        "`{0}` is not an increment: a decimal above zero, at most 8 places and 7 digits, such as 0.01"
+        "`{0}` is not an increment: a decimal above zero, at most 8 places and 7 digits, as 0.01"
     )]
     Increment(String),
 }
@@ -124,7 +124,7 @@ impl Increment {
         digits
     }
 
-    /// How many units of ten to the minus `scale` one step is; `None` where that is no whole number.
+    /// How many units of ten to the minus `scale` one step is; `None` where it is no whole number.
     pub(crate) fn units_at(self, scale: u8) -> Option<i128> {
         let places = scale.checked_sub(self.scale)?;
         Some(i128::from(self.units) * power(places))

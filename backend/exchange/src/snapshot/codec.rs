@@ -292,7 +292,9 @@ macro_rules! coded {
 
 /// As `coded!` for enums: the number of a variant is its place in the list, so lists only grow.
 macro_rules! coded_enum {
-    ($name:ty { $($variant:ident $({ $($field:ident),* })? $(( $inner:ident ))? = $tag:literal),* $(,)? }) => {
+    ($name:ty {
+        $($variant:ident $({ $($field:ident),* })? $(( $inner:ident ))? = $tag:literal),* $(,)?
+    }) => {
         impl $crate::snapshot::Coded for $name {
             fn put(&self, writer: &mut $crate::snapshot::Writer) {
                 match self {
