@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use holdfast_core::connection::PulseSettings;
 use holdfast_core::{ClusterName, Instant};
@@ -17,6 +18,7 @@ use pingora_core::protocols::http::v2::server::default_h2_options;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::{HttpProxy, http_proxy};
 use thiserror::Error;
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
@@ -25,9 +27,10 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::access_log::AccessLog;
+use crate::admin::{self, Admin};
 use crate::chance;
 use crate::clock::{self, Clock};
-use crate::config::{Config, Discovery, Timeouts};
+use crate::config::{self, Config, Discovery, Timeouts};
 use crate::control::discovery::Discoveries;
 use crate::control::outcomes::OutcomesReceiver;
 use crate::control::reload::Reload;
@@ -85,9 +88,17 @@ impl App {
             .iter()
             .map(Bound::bind)
             .collect::<Result<Vec<_>, _>>()?;
+        let operators = Bound::bind(&config::Listener {
+            address: config.admin.address,
+            h2c: false,
+            tls: None,
+            proxy_protocol: None,
+        })?;
+        let admin = operators.address();
         let planes = Planes::new(config)?;
-        let (stop, clock) = (CancellationToken::new(), Clock::start());
-        let (shared, wake) = Shared::new(config, &planes, clock, &stop, &log);
+        let stop = CancellationToken::new();
+        let (shared, heard) = Shared::new(config, &log);
+        let wake = control(config, &planes, &shared, heard, operators, &stop)?;
         planes
             .control
             .block_on(first_snapshot(config, &shared.snapshots));
@@ -99,9 +110,10 @@ impl App {
         for address in &addresses {
             info!(%address, "listening");
         }
+        info!(address = %admin, "operators' port");
         Ok(Self {
             addresses,
-            admin: config.admin.address,
+            admin,
             drain: Some(shared.into_drain(config, proxies)),
             planes: Some(planes),
             stop,
@@ -200,13 +212,8 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(
-        config: &Config,
-        planes: &Planes,
-        clock: Clock,
-        stop: &CancellationToken,
-        log: &AccessLog,
-    ) -> (Self, Arc<Notify>) {
+    fn new(config: &Config, log: &AccessLog) -> (Self, OutcomesReceiver) {
+        let clock = Clock::start();
         let telemetry = Telemetry::new();
         let snapshots = Snapshots::default();
         let (outcomes, heard) = Outcomes::channel(telemetry.clone());
@@ -246,8 +253,7 @@ impl Shared {
             closing: CancellationToken::new(),
             leaving: watch::Sender::new(false),
         };
-        let wake = control(config, planes, &shared, heard, stop);
-        (shared, wake)
+        (shared, heard)
     }
 
     /// Accept and serve on this runtime, with connections to endpoints of its own.
@@ -353,8 +359,9 @@ fn control(
     planes: &Planes,
     shared: &Shared,
     heard: OutcomesReceiver,
+    operators: Bound,
     stop: &CancellationToken,
-) -> Arc<Notify> {
+) -> io::Result<Arc<Notify>> {
     let telemetry = shared.telemetry.clone();
     let (handle, control) = Control::new(control::Parts {
         snapshots: shared.snapshots.clone(),
@@ -366,12 +373,30 @@ fn control(
         seed: u64::from_le_bytes(chance::bytes()),
     });
     let (edge, wake) = (shared.edge.clone(), Arc::new(Notify::new()));
+    let in_force = Arc::new(ArcSwap::from_pointee(config.clone()));
+    let admin = Admin::new(admin::Parts {
+        snapshots: shared.snapshots.clone(),
+        handle: handle.clone(),
+        telemetry: telemetry.clone(),
+        registry: shared.relays.registry().clone(),
+        config: in_force.clone(),
+        clock: shared.clock,
+        commands: config.admin.commands,
+    });
+    let listener = {
+        let _inside = planes.control.enter();
+        TcpListener::from_std(operators.into_socket())?
+    };
+    planes.control.spawn(admin.serve(listener, stop.clone()));
     let reload = Reload {
         path: config.path.clone(),
         interval: Some(RELOAD_INTERVAL),
         wake: wake.clone(),
         meaning: |config| Ok(config.decisions.clone()),
-        accepted: Box::new(move |config| edge.reconfigure(&config)),
+        accepted: Box::new(move |config| {
+            edge.reconfigure(&config);
+            in_force.store(config);
+        }),
         handle: handle.clone(),
         discoveries: Discoveries::new(handle, telemetry),
         telemetry: shared.telemetry.clone(),
@@ -380,7 +405,7 @@ fn control(
     planes
         .control
         .spawn(reload.run(Arc::new(config.clone()), stop.clone()));
-    wake
+    Ok(wake)
 }
 
 /// Waits until what stands in the file itself is known, so that the first request finds it. What

@@ -69,6 +69,11 @@ impl Bound {
         self.address
     }
 
+    /// The socket itself, for whoever accepts from it in another way.
+    pub fn into_socket(self) -> std::net::TcpListener {
+        self.socket
+    }
+
     /// The same socket for one more thread.
     pub fn share(&self) -> io::Result<Self> {
         let socket = self.socket.try_clone()?;

@@ -1,5 +1,6 @@
 //! The process leaves: not ready first, still serving, then nobody is let in.
 
+use crate::support::client::Client;
 use crate::support::endpoint::Endpoint;
 use crate::support::proxy::Setup;
 
@@ -15,6 +16,8 @@ async fn requests_are_served_while_the_load_balancer_learns_and_the_end_does_not
     .await;
     let mut idle = proxy.client().await;
     assert_eq!(idle.get("/", "").await.status, 200);
+    let mut operator = Client::connect(proxy.app().admin()).await;
+    assert_eq!(operator.get("/readyz", "").await.status, 200);
     let app = proxy.take();
     let left = std::thread::spawn(move || app.leave(std::future::pending()));
     assert_eq!(
@@ -22,6 +25,9 @@ async fn requests_are_served_while_the_load_balancer_learns_and_the_end_does_not
         200,
         "still serving"
     );
+    while operator.get("/readyz", "").await.status == 200 {
+        tokio::task::yield_now().await;
+    }
     assert!(idle.closed().await, "an idle connection is closed");
     let left = tokio::task::spawn_blocking(move || left.join().expect("no panic"));
     assert_eq!(left.await.expect("no panic"), 0, "nobody was cut off");

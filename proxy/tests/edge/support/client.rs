@@ -55,8 +55,10 @@ impl Client {
     }
 
     pub async fn get(&mut self, path: &str, fields: &str) -> Answer {
-        self.send(format!("GET {path} HTTP/1.1\r\nHost: edge\r\n{fields}\r\n"))
-            .await;
+        self.send(format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"
+        ))
+        .await;
         self.answer().await.expect("an answer")
     }
 
