@@ -136,14 +136,28 @@ impl Store for SqliteStore {
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let db = Connection::open(path).map_err(failed)?;
     db.busy_handler(Some(wait_for_the_file)).map_err(failed)?;
-    db.pragma_update(None, "journal_mode", "WAL")
-        .map_err(failed)?;
+    write_ahead(&db).map_err(failed)?;
     db.pragma_update(None, "synchronous", "NORMAL")
         .map_err(failed)?;
     db.pragma_update(None, "cache_size", -8_192)
         .map_err(failed)?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
+}
+
+/// The change of a new file to a write-ahead log wants the file alone, and while it waits for that
+/// SQLite asks no handler: of processes that open a new file at once, all but one are refused.
+fn write_ahead(db: &Connection) -> rusqlite::Result<()> {
+    let is_busy = |error: &rusqlite::Error| {
+        error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+    };
+    let mut tries = 0;
+    loop {
+        match db.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if is_busy(&error) && wait_for_the_file(tries) => tries += 1,
+            done => return done,
+        }
+    }
 }
 
 /// SQLite's own handler waits ever longer, up to 100 ms; writes of other
@@ -211,6 +225,18 @@ mod tests {
         let folder = Folder::new("conformance");
         let stores = [folder.store(), folder.store(), folder.store()];
         conformance::conforms(&stores).await;
+    }
+
+    #[test]
+    fn many_may_open_a_new_file_at_once() {
+        for round in 0..20 {
+            let folder = Folder::new(&format!("at-once-{round}"));
+            thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| folder.store());
+                }
+            });
+        }
     }
 
     #[tokio::test]
