@@ -22,6 +22,9 @@ impl Edge {
         let (Some(forward), Some(endpoint)) = (&mut exchange.forward, &exchange.endpoint) else {
             return Ok(());
         };
+        if forward.cluster.settings.expose_endpoint {
+            head.insert_header(HOPS, HeaderValue::from(exchange.attempts.saturating_sub(1)))?;
+        }
         // a cookie that is merely renewed can wait for an answer that is the client's alone
         let wait = forward.why == Why::Valid && is_public(head);
         let fields = self.fields(forward, &endpoint.id, exchange.secure);
@@ -69,3 +72,6 @@ fn remove_contract_fields(head: &mut ResponseHeader) {
 
 const SET_COOKIE: HeaderName = header::SET_COOKIE;
 const ENDPOINT: HeaderName = HeaderName::from_static("holdfast-endpoint");
+
+/// How many endpoints were asked before the one that answered.
+const HOPS: HeaderName = HeaderName::from_static("holdfast-hops");
