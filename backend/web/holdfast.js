@@ -10,6 +10,7 @@ const BACKOFF_BASE_MS = 500;
 const BACKOFF_CAP_MS = 20_000;
 const STABLE_MS = 30_000;
 const SILENCE_MS = 75_000; // three heartbeats of 25 s: then the connection is given up
+const PING_MS = 5_000;
 const UNANSWERED_MAX = 64;
 const REQUEST_TRIES = 5;
 
@@ -19,11 +20,10 @@ export class Connection extends EventTarget {
     this.id = id;
     this.transport = transport;
     this.channels = channels;
-    this.client = tabClient(id);
     this.stats = { reconnects: 0, gaps: 0, entries: 0, resets: 0, lastId: null, rtt: null,
-      quality: null, advice: null, state: "closed" };
-    this.nextNumber = null;
+      jitter: null, quality: null, advice: null, state: "closed" };
     this.unanswered = new Map();
+    this.#rename();
     this.attempt = 0;
     this.generation = 0;
     this.wanted = false;
@@ -47,10 +47,14 @@ export class Connection extends EventTarget {
   use(transport) {
     if (transport === this.transport) return;
     this.transport = transport;
-    for (const pending of this.unanswered.values()) {
-      pending.resolve(failure("unknown", "the transport changed before the answer came", false));
+    if (this.unanswered.size > 0) {
+      for (const pending of this.unanswered.values()) {
+        pending.resolve(failure("unknown", "the transport changed before the answer came", false));
+      }
+      this.unanswered.clear();
+      this.#rename(); // numbers that were given up may not be used again
     }
-    this.unanswered.clear();
+    Object.assign(this.stats, { rtt: null, jitter: null, quality: null, advice: null });
     if (!this.wanted) return;
     this.generation += 1;
     this.#hangUp();
@@ -64,15 +68,19 @@ export class Connection extends EventTarget {
     if (this.unanswered.size >= UNANSWERED_MAX) {
       return Promise.resolve(failure("busy", "too many commands wait for an answer", true));
     }
-    if (this.nextNumber === null) {
-      return Promise.resolve(failure("not_connected", "the session has not answered yet", true));
-    }
     const n = this.nextNumber++;
     return new Promise((resolve) => {
       const pending = { message: { type, n, data }, resolve, sent: performance.now() };
       this.unanswered.set(n, pending);
       this.#send(pending.message);
     });
+  }
+
+  /** A name towards the session that outlives reconnects; its commands count from 1. */
+  #rename() {
+    const bytes = crypto.getRandomValues(new Uint8Array(12));
+    this.client = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    this.nextNumber = 1;
   }
 
   #url(kind) {
@@ -85,7 +93,7 @@ export class Connection extends EventTarget {
   #dial() {
     clearTimeout(this.timer);
     const generation = ++this.generation;
-    this.resumeFrom = this.stats.lastId;
+    this.openedAt = null;
     this.heard = performance.now();
     this.#state("connecting");
     if (this.transport === "websocket") this.#dialWebSocket(generation);
@@ -93,7 +101,8 @@ export class Connection extends EventTarget {
     clearInterval(this.watchdog);
     this.watchdog = setInterval(() => {
       if (performance.now() - this.heard > SILENCE_MS) this.#lost(generation);
-    }, 5_000);
+      else this.#ping();
+    }, PING_MS);
   }
 
   #dialWebSocket(generation) {
@@ -122,9 +131,7 @@ export class Connection extends EventTarget {
       source.addEventListener(type, (event) => {
         if (generation !== this.generation) return;
         const { prev, ...data } = JSON.parse(event.data);
-        // a transient event has no id of its own: lastEventId is then the one before
-        const own = event.lastEventId !== this.stats.lastId || type === "snapshot";
-        this.#hear({ type, prev, data, id: own ? event.lastEventId : undefined });
+        this.#hear({ type, prev, data, id: event.lastEventId });
       });
     }
   }
@@ -134,6 +141,22 @@ export class Connection extends EventTarget {
     this.openedAt = performance.now();
     this.#state("open");
     for (const pending of this.unanswered.values()) this.#send(pending.message);
+    this.#ping();
+  }
+
+  #ping() {
+    this.#send({ type: "ping", data: { t: performance.now() } });
+  }
+
+  /** A round trip took so long; counts while `transport` is in use. Smoothed as RFC 6298 has it. */
+  measured(ms, transport) {
+    if (transport !== this.transport) return;
+    const { rtt, jitter } = this.stats;
+    this.stats.jitter = rtt === null ? ms / 2 : 0.75 * jitter + 0.25 * Math.abs(rtt - ms);
+    this.stats.rtt = rtt === null ? ms : 0.875 * rtt + 0.125 * ms;
+    const bounds = [[150, "good"], [400, "fair"], [1_500, "poor"]];
+    this.stats.quality = bounds.find(([below]) => this.stats.rtt < below)?.[1] ?? "lost";
+    this.dispatchEvent(new Event("quality"));
   }
 
   #hear(message) {
@@ -142,13 +165,14 @@ export class Connection extends EventTarget {
       case "ping":
         if (this.transport === "websocket") this.#send({ type: "pong", data: { t: message.data.t } });
         return;
+      case "pong":
+        this.measured(performance.now() - message.data.t, "websocket");
+        return;
       case "quality":
-        Object.assign(this.stats, { rtt: message.data.rtt, quality: message.data.q,
-          advice: message.data.advice });
-        this.dispatchEvent(new CustomEvent("quality", { detail: message.data }));
+        Object.assign(this.stats, { quality: message.data.quality, advice: message.data.advice });
+        this.dispatchEvent(new Event("quality"));
         return;
       case "notice":
-        this.dispatchEvent(new CustomEvent("notice", { detail: message.data }));
         return;
       default:
         this.#enter(message);
@@ -166,7 +190,6 @@ export class Connection extends EventTarget {
     }
     this.stats.entries += 1;
     if (message.type === "reset") this.stats.resets += 1;
-    if (message.type === "snapshot") this.#number(message.data.n);
     if (message.type === "answer") {
       this.#answered(message);
       return;
@@ -174,14 +197,7 @@ export class Connection extends EventTarget {
     this.dispatchEvent(new CustomEvent("entry", { detail: message }));
   }
 
-  /** The session says which command of ours it answered last. */
-  #number(n) {
-    if (typeof n !== "number") return;
-    this.nextNumber = Math.max(this.nextNumber ?? 1, n + 1);
-  }
-
-  #answered(message) {
-    const { n, ok, data, error } = message.n === undefined ? message.data : message;
+  #answered({ n, ok, data, error }) {
     const pending = this.unanswered.get(n);
     if (!pending) return;
     this.unanswered.delete(n);
@@ -202,7 +218,7 @@ export class Connection extends EventTarget {
     for (let attempt = 0; attempt < REQUEST_TRIES; attempt += 1) {
       if (attempt > 0) await pause(Math.random() * BACKOFF_BASE_MS * 2 ** attempt);
       try {
-        const url = `/api/v1/sessions/${this.id}${path}?client=${this.client}`;
+        const url = `/api/v1/sessions/${this.id}${path}`;
         const response = await fetch(url, init);
         const value = await response.json().catch(() => ({}));
         const ms = performance.now() - sent;
@@ -217,21 +233,38 @@ export class Connection extends EventTarget {
     return { ok: false, error, ms: performance.now() - sent };
   }
 
-  #lost(generation, code, reason) {
+  async #lost(generation, code, reason) {
     if (generation !== this.generation || !this.wanted) return;
+    const now = ++this.generation; // nothing of the old dial is heard any more
     this.#hangUp();
-    if (this.openedAt && performance.now() - this.openedAt > STABLE_MS) this.attempt = 0;
-    const final = code >= 4000 && code < 4100;
+    clearInterval(this.watchdog);
+    let final = code >= 4000 && code < 4100 ? reason || `closed with ${code}` : null;
+    if (this.openedAt === null) {
+      final ??= await this.#refusal(); // browsers hide from scripts why a dial was refused
+      if (now !== this.generation) return;
+    } else if (performance.now() - this.openedAt > STABLE_MS) {
+      this.attempt = 0;
+    }
     if (final) {
       this.wanted = false;
-      this.#state("ended", reason || `closed with ${code}`);
+      this.#state("ended", final);
       return;
     }
     this.stats.reconnects += 1;
     const ceiling = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** this.attempt++);
     this.#state("waiting");
-    this.generation += 1;
     this.timer = setTimeout(() => this.#dial(), Math.random() * ceiling);
+  }
+
+  /** Why dialling again is of no use, if it is of none. */
+  async #refusal() {
+    try {
+      const { status } = await fetch(`/api/v1/sessions/${this.id}`);
+      const words = { 401: "signed out", 403: "not yours", 404: "unknown", 410: "ended" };
+      return words[status] ?? null;
+    } catch {
+      return null;
+    }
   }
 
   #hangUp() {
@@ -295,16 +328,4 @@ function pause(ms) {
 
 function failure(code, message, retryable) {
   return { ok: false, error: { code, message, retryable } };
-}
-
-/** The name of this tab towards a session: it outlives reconnects and reloads, not the tab. */
-function tabClient(id) {
-  const key = `holdfast-client-${id}`;
-  let client = sessionStorage.getItem(key);
-  if (!client) {
-    const bytes = crypto.getRandomValues(new Uint8Array(12));
-    client = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    sessionStorage.setItem(key, client);
-  }
-  return client;
 }

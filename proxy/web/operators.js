@@ -129,6 +129,7 @@ function addCluster(name) {
   const title = make("h2", "", name);
   title.id = `cluster-${name}`;
   section.setAttribute("aria-labelledby", title.id);
+  section.dataset.cluster = name;
   const about = make("span", "muted");
   head.append(title, about);
   const notice = make("p", "notice", "Too few endpoints are fit: health is not believed, all of them serve.");
@@ -139,12 +140,11 @@ function addCluster(name) {
   const [thead, row] = [make("thead"), make("tr")];
   const widths = ["c-id", "c-state", "c-number", "c-number", "c-number", "c-number", "", "c-actions"];
   COLUMNS.forEach((text, index) => {
-    const cell = make("th", `${widths[index]}${widths[index] === "c-number" ? " num" : ""}`, text);
+    const cell = make("th", `${widths[index]}${widths[index] === "c-number" ? " num" : ""}`);
     cell.scope = "col";
+    cell.append(make("span", text === "Actions" ? "hidden" : "", text));
     row.append(cell);
   });
-  row.lastElementChild.innerHTML = "";
-  row.lastElementChild.append(make("span", "hidden", "Actions"));
   thead.append(row);
   table.append(thead);
   section.append(head, notice, failure, table);
@@ -181,6 +181,7 @@ function about(cluster) {
 
 function addEndpoint(view, cluster, id) {
   const body = make("tbody");
+  body.dataset.endpoint = id;
   const row = make("tr");
   const cells = COLUMNS.map((label, index) => {
     const cell = make(index === 0 ? "th" : "td", index >= 2 && index <= 5 ? "num" : "");
@@ -202,6 +203,7 @@ function addEndpoint(view, cluster, id) {
     ready: button("Ready", `Make ${id} ready`, () => command(cluster, id, "ready", view.failure)),
     maint: button("Maint", `Take ${id} out for maintenance`, () => takeOut(cluster, id, view.failure)),
   };
+  for (const [verb, one] of Object.entries(buttons)) one.dataset.verb = verb;
   cells[7].append(...Object.values(buttons));
 
   const drainRow = make("tr", "drain-row");
@@ -239,15 +241,24 @@ function drawEndpoint(row, endpoint) {
 
 function drawProbes(cell, probes) {
   while (cell.children.length > probes.length) cell.lastElementChild.remove();
-  while (cell.children.length < probes.length) cell.append(make("div"));
+  while (cell.children.length < probes.length) {
+    const made = make("div", "probe");
+    made.append(make("span"), make("span", "sub"));
+    cell.append(made);
+  }
   probes.forEach((probe, index) => {
     const line = cell.children[index];
-    const streak = probe.passing === false || probe.failures > 0
-      ? `${probe.failures} of ${probe.fall} failed` : `${probe.successes} passed`;
-    set(line, probe.passing === null ? `${probe.kind}: not asked yet` : `${probe.kind}: ${streak}`);
-    line.className = probe.failures > 0 ? "probe-bad" : "";
-    line.title = probe.last ?? "";
+    set(line.firstElementChild, streak(probe));
+    set(line.lastElementChild, probe.failures > 0 && probe.last ? probe.last : probe.kind);
+    line.classList.toggle("probe-bad", probe.failures > 0);
+    line.title = `${probe.kind}: ${probe.last ?? "not asked yet"}`;
   });
+}
+
+function streak({ passing, successes, failures, rise, fall }) {
+  if (failures > 0) return passing ? `${failures} of ${fall} failed` : `${failures} failed`;
+  if (passing) return `${count(successes)} passed`;
+  return successes > 0 ? `${successes} of ${rise} passed` : "not asked yet";
 }
 
 function drawDrain(row, endpoint) {
