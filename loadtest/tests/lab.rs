@@ -53,3 +53,68 @@ async fn a_missing_binary_is_named_with_the_way_to_get_it() {
         "{errors}"
     );
 }
+
+#[tokio::test]
+async fn a_killed_backend_comes_back_under_its_id_and_lab_json_says_so() {
+    let lab = Lab::start("killed-backend", &["--sticky-apps", "1"]).await;
+    let place = |record: &serde_json::Value| record["backends"][1].clone();
+    let before = place(&lab.record().expect("written once everything answers"));
+    let pid = u32::try_from(before["pid"].as_u64().expect("pid")).expect("pid");
+    signal(pid, Signal::KILL);
+    let after = lab
+        .record_with("another pid in lab.json", |record| {
+            Some(place(record)).filter(|now| now["pid"] != before["pid"])
+        })
+        .await;
+    assert_eq!(after["id"], "b");
+    assert_eq!(after["address"], before["address"]);
+    assert_eq!(after["restarts"], 1);
+    assert_eq!(after["last_exit"], "signal: 9 (SIGKILL)");
+}
+
+#[tokio::test]
+async fn the_page_may_kill_a_backend_and_a_page_of_another_site_may_not() {
+    let lab = Lab::start("kill-button", &["--sticky-apps", "1"]).await;
+    let mut foreign = Browser::new(lab.proxy()).with_host("evil.example");
+    let refused = foreign.ask(Method::POST, "/lab/backends/a/kill", "").await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+
+    let mut page = Browser::new(lab.proxy());
+    let unknown = page.ask(Method::POST, "/lab/backends/z/kill", "").await;
+    assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+    let killed = page.ask(Method::POST, "/lab/backends/a/kill", "").await;
+    assert_eq!(killed.status(), StatusCode::ACCEPTED);
+    eventually("the page sees the restart", async || {
+        let state = json(&page.get("/lab/state").await);
+        (state["backends"][0]["restarts"] == 1).then_some(())
+    })
+    .await;
+    let state = json(&page.get("/lab/state").await);
+    assert_eq!(
+        state["backends"][1]["restarts"], 0,
+        "nobody else was touched"
+    );
+}
+
+#[tokio::test]
+async fn sigterm_ends_every_process_and_removes_the_record() {
+    let mut lab = Lab::start("sigterm", &["--sticky-apps", "1"]).await;
+    let pids = lab.pids();
+    assert!(pids.iter().all(|&pid| alive(pid)));
+    lab.process.signal(Signal::TERM);
+    let (status, errors) = lab.process.end().await;
+    assert!(status.success(), "{errors}");
+    assert!(pids.iter().all(|&pid| !alive(pid)));
+    assert!(lab.record().is_none());
+}
+
+#[tokio::test]
+async fn no_process_outlives_a_lab_that_is_killed() {
+    let lab = Lab::start("sigkill", &["--sticky-apps", "1"]).await;
+    let pids = lab.pids();
+    lab.process.signal(Signal::KILL);
+    eventually("every process of the lab is gone", async || {
+        pids.iter().all(|&pid| !alive(pid)).then_some(())
+    })
+    .await;
+}

@@ -1,6 +1,7 @@
 //! Real processes over real sockets. Everything here is a stranger to the proxy and the backend:
 //! it starts their binaries and talks to them as any client would.
 
+mod bench;
 mod edge;
 mod lab;
 mod opaque;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use holdfast_loadtest::client::Client;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::Full;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -23,6 +23,8 @@ pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub(crate) struct Browser {
     client: Client,
     edge: SocketAddr,
+    host: String,
+    offers_compression: bool,
     cookies: BTreeMap<String, String>,
 }
 
@@ -31,7 +33,26 @@ impl Browser {
         Self {
             client: Client::new(SOON),
             edge,
+            host: edge.to_string(),
+            offers_compression: false,
             cookies: BTreeMap::new(),
+        }
+    }
+
+    /// Asks for another host than the address says.
+    pub(crate) fn with_host(self, host: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            ..self
+        }
+    }
+
+    /// Offers `permessage-deflate`, as real browsers do. This client cannot read what is
+    /// compressed: look at the head of the answer only.
+    pub(crate) fn offering_compression(self) -> Self {
+        Self {
+            offers_compression: true,
+            ..self
         }
     }
 
@@ -44,7 +65,8 @@ impl Browser {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", self.edge))
-            .header(header::ORIGIN, format!("http://{}", self.edge));
+            .header(header::HOST, &self.host)
+            .header(header::ORIGIN, format!("http://{}", self.host));
         if !self.cookies.is_empty() {
             request = request.header(header::COOKIE, self.cookie_header());
         }
@@ -62,23 +84,36 @@ impl Browser {
     }
 
     /// Opens a WebSocket with the cookies so far.
-    pub(crate) async fn websocket(&self, path: &str) -> Socket {
+    pub(crate) async fn websocket(&mut self, path: &str) -> Socket {
+        self.upgrade(path).await.0
+    }
+
+    /// Opens a WebSocket; the head of the answer comes with it.
+    pub(crate) async fn upgrade(&mut self, path: &str) -> (Socket, HeaderMap) {
         let mut request = format!("ws://{}{path}", self.edge)
             .into_client_request()
             .expect("an address");
         let headers = request.headers_mut();
-        headers.insert(header::ORIGIN, value(&format!("http://{}", self.edge)));
-        headers.insert(header::COOKIE, value(&self.cookie_header()));
+        headers.insert(header::HOST, value(&self.host));
+        headers.insert(header::ORIGIN, value(&format!("http://{}", self.host)));
+        if self.offers_compression {
+            headers.insert(
+                header::SEC_WEBSOCKET_EXTENSIONS,
+                value("permessage-deflate"),
+            );
+        }
+        if !self.cookies.is_empty() {
+            headers.insert(header::COOKIE, value(&self.cookie_header()));
+        }
         let dial = tokio_tungstenite::connect_async(request);
-        let (socket, _) = timeout(SOON, dial)
+        let (socket, answer) = timeout(SOON, dial)
             .await
             .expect("in time")
             .expect("an upgrade");
-        socket
-    }
-
-    pub(crate) fn forget(&mut self, cookie: &str) {
-        self.cookies.remove(cookie);
+        for cookie in answer.headers().get_all(header::SET_COOKIE) {
+            self.keep(cookie);
+        }
+        (socket, answer.headers().clone())
     }
 
     fn keep(&mut self, cookie: &HeaderValue) {
