@@ -46,6 +46,7 @@ mod returning;
 mod routes;
 mod takeover;
 
+use admit::Admitted;
 use affinity::Cookies;
 use answer::{Answer, Code};
 use credentials::Credentials;
@@ -208,9 +209,16 @@ impl ProxyHttp for Edge {
             }
         }
         session.set_write_timeout(Some(self.settings().timeouts.write));
-        if let Err(answer) = self.admit(session, exchange) {
-            self.answer(session, exchange, answer).await?;
-            return Ok(true);
+        match self.admit(session, exchange) {
+            Ok(Admitted::Forward) => {}
+            Ok(Admitted::Ticket(ticket)) => {
+                answer::write_ticket(session, &exchange.request_id, &ticket).await?;
+                return Ok(true);
+            }
+            Err(answer) => {
+                self.answer(session, exchange, answer).await?;
+                return Ok(true);
+            }
         }
         match exchange.relay() {
             Relay::Http | Relay::Grpc => {

@@ -167,6 +167,11 @@ fn listeners(checker: &mut Checker<'_>, file: &file::Config) -> Vec<Listener> {
             let message = "is HTTP/2 without TLS; with tls, HTTP/2 is agreed upon by itself";
             checker.wrong(&format!("{path}.h2c"), message);
         }
+        if shape.tls.is_some() {
+            let message = "this version does not end TLS; end it at the load balancer, and leave \
+                           the key out";
+            checker.wrong(&format!("{path}.tls"), message);
+        }
         let tls = shape.tls.as_ref().map(|tls| {
             let mut file = |key: &str, file: &Path| {
                 let file = checker.folder.join(file);

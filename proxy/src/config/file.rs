@@ -85,7 +85,7 @@ pub struct Listener {
     /// HTTP/2 without TLS, for gRPC inside a trusted network. Never on a port that browsers reach.
     #[serde(default)]
     pub h2c: bool,
-    /// End TLS here.
+    /// End TLS here. Refused by this version: end it at the load balancer.
     #[serde(default)]
     pub tls: Option<Tls>,
     /// Take the client's address from the PROXY header, version 2, that a load balancer sends.

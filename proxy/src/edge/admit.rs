@@ -20,9 +20,21 @@ use crate::chance;
 use crate::clock;
 use crate::identity::Subject;
 
+/// What becomes of a request that is let in.
+pub(super) enum Admitted {
+    /// It is forwarded as decided.
+    Forward,
+    /// It asked for a ticket, and this is it.
+    Ticket(String),
+}
+
 impl Edge {
     /// Everything before the request is sent anywhere.
-    pub(super) fn admit(&self, session: &Session, exchange: &mut Exchange) -> Result<(), Answer> {
+    pub(super) fn admit(
+        &self,
+        session: &Session,
+        exchange: &mut Exchange,
+    ) -> Result<Admitted, Answer> {
         let head = session.req_header();
         exchange.request_id = request_id(&head.headers);
         let limits = self.settings().limits;
@@ -35,6 +47,9 @@ impl Edge {
             .map(|http1| http1.get_headers_raw_bytes());
         let raw = raw.unwrap_or_default();
         intake::check(head, &raw, limits)?;
+        if is_ticket_request(head) {
+            return Ok(Admitted::Ticket(self.ticket(head, exchange)?));
+        }
         if is_reserved(head.uri.path()) {
             return Err(Answer::new(
                 Code::NoRoute,
@@ -43,7 +58,8 @@ impl Edge {
         }
         let route = self.decide(head, exchange)?;
         self.check_relay(head, exchange)?;
-        self.check_body(head, &route, exchange)
+        self.check_body(head, &route, exchange)?;
+        Ok(Admitted::Forward)
     }
 
     fn decide(&self, head: &RequestHeader, exchange: &mut Exchange) -> Result<Arc<Route>, Answer> {
@@ -83,6 +99,19 @@ impl Edge {
             }
             Verdict::Reject { reject, .. } => Err(self.rejected(reject)),
         }
+    }
+
+    /// A one-use ticket for whoever shows a token. It acts for the user, so a page that shows
+    /// the user's cookie has to be one that may.
+    fn ticket(&self, head: &RequestHeader, exchange: &Exchange) -> Result<String, Answer> {
+        let settings = self.settings();
+        let missing = || Answer::new(Code::Unauthenticated, "a token is required here");
+        let identity = settings.identity.as_ref().ok_or_else(missing)?;
+        let subject = identity.subject(head, false, exchange.secure, &self.shared.telemetry)?;
+        let ticket = identity
+            .tickets
+            .issue(&subject.ok_or_else(missing)?, clock::wall());
+        ticket.ok_or_else(|| Answer::new(Code::Internal, "the ticket could not be sealed"))
     }
 
     /// The core found no place for it.
@@ -200,6 +229,10 @@ pub(super) fn host_of(authority: &str) -> &str {
         }
         _ => authority,
     }
+}
+
+fn is_ticket_request(head: &RequestHeader) -> bool {
+    head.method == Method::POST && head.uri.path() == "/holdfast/ticket"
 }
 
 /// Paths that clients have no business with, in any spelling a server could take for them.

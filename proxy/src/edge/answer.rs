@@ -7,6 +7,8 @@ use pingora_core::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
+use crate::identity::TICKET_LIFE;
+
 /// Everything the edge answers by itself. Codes are an interface: `docs/errors.md` lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
@@ -166,6 +168,22 @@ impl Answer {
         });
         value.to_string().into()
     }
+}
+
+/// Answer with a ticket, which nobody may keep.
+pub async fn write_ticket(
+    session: &mut Session,
+    request_id: &HeaderValue,
+    ticket: &str,
+) -> Result<()> {
+    let body = serde_json::json!({ "ticket": ticket, "expires_in": TICKET_LIFE.as_secs() });
+    let body = Bytes::from(body.to_string());
+    let mut head = ResponseHeader::build(StatusCode::OK, Some(4))?;
+    head.insert_header(header::CONTENT_TYPE, "application/json")?;
+    head.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+    head.insert_header(header::CACHE_CONTROL, "no-store")?;
+    head.insert_header(REQUEST_ID, request_id)?;
+    write(session, head, body).await
 }
 
 /// Write a whole answer; the connection is kept only when nothing of the request is left unread.

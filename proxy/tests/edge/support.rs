@@ -1,5 +1,5 @@
 //! Builders for the three sides of a case.
 
-pub mod client;
-pub mod endpoint;
-pub mod proxy;
+pub(crate) mod client;
+pub(crate) mod endpoint;
+pub(crate) mod proxy;

@@ -9,21 +9,21 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// One connection.
-pub struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 /// One answer.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub fields: BTreeMap<String, Vec<String>>,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) fields: BTreeMap<String, Vec<String>>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Client {
-    pub async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address)
             .await
             .expect("the proxy accepts");
@@ -33,20 +33,20 @@ impl Client {
         }
     }
 
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         // a proxy that has answered and closed is judged by its answer
         let _ = self.stream.write_all(bytes.as_ref()).await;
     }
 
     /// The next answer; `None` when the connection ends without one.
-    pub async fn answer(&mut self) -> Option<Answer> {
+    pub(crate) async fn answer(&mut self) -> Option<Answer> {
         timeout(PATIENCE, self.read_answer())
             .await
             .expect("an answer in time")
     }
 
     /// The other side has closed, and sent nothing more.
-    pub async fn closed(&mut self) -> bool {
+    pub(crate) async fn closed(&mut self) -> bool {
         let mut bytes = [0; 1];
         let read = timeout(PATIENCE, self.stream.read(&mut bytes))
             .await
@@ -54,7 +54,7 @@ impl Client {
         self.buffer.is_empty() && !matches!(read, Ok(n) if n > 0)
     }
 
-    pub async fn get(&mut self, path: &str, fields: &str) -> Answer {
+    pub(crate) async fn get(&mut self, path: &str, fields: &str) -> Answer {
         self.send(format!(
             "GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"
         ))
@@ -100,25 +100,25 @@ impl Client {
 }
 
 impl Answer {
-    pub fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(|values| values[0].as_str())
     }
 
-    pub fn endpoint(&self) -> &str {
+    pub(crate) fn endpoint(&self) -> &str {
         self.field("holdfast-endpoint").unwrap_or_default()
     }
 
     /// `Cookie:` with the affinity cookie that this answer sets.
-    pub fn cookie(&self) -> Option<String> {
+    pub(crate) fn cookie(&self) -> Option<String> {
         let set = self.fields.get("set-cookie")?.first()?;
         Some(format!("Cookie: {}\r\n", set.split(';').next()?))
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body["code"].as_str().unwrap_or_default().to_owned()
     }

@@ -10,12 +10,12 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
 /// What an endpoint answers to a request head.
-pub type Script = Arc<dyn Fn(&str) -> String + Send + Sync>;
+pub(crate) type Script = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// A running endpoint; dropping it ends it like a crash.
-pub struct Endpoint {
-    pub id: String,
-    pub address: SocketAddr,
+pub(crate) struct Endpoint {
+    pub(crate) id: String,
+    pub(crate) address: SocketAddr,
     accepting: JoinHandle<()>,
     heads: Mutex<mpsc::UnboundedReceiver<String>>,
     served: Arc<AtomicUsize>,
@@ -24,12 +24,12 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Says its id to everything.
-    pub async fn start(id: &str) -> Self {
+    pub(crate) async fn start(id: &str) -> Self {
         let body = id.to_owned();
         Self::scripted(id, Arc::new(move |_| ok(&body))).await
     }
 
-    pub async fn scripted(id: &str, script: Script) -> Self {
+    pub(crate) async fn scripted(id: &str, script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address");
         let (sender, heads) = mpsc::unbounded_channel();
@@ -55,17 +55,17 @@ impl Endpoint {
     }
 
     /// The head of the next request that reached it.
-    pub async fn head(&self) -> String {
+    pub(crate) async fn head(&self) -> String {
         self.heads.lock().await.recv().await.expect("a request")
     }
 
     /// Requests answered.
-    pub fn served(&self) -> usize {
+    pub(crate) fn served(&self) -> usize {
         self.served.load(Ordering::SeqCst)
     }
 
     /// Ends at once: no listener, no connection.
-    pub fn kill(&self) {
+    pub(crate) fn kill(&self) {
         self.accepting.abort();
         for task in self.connections.lock().expect("no panic").drain(..) {
             task.abort();
@@ -80,7 +80,7 @@ impl Drop for Endpoint {
 }
 
 /// A 200 with this body.
-pub fn ok(body: &str) -> String {
+pub(crate) fn ok(body: &str) -> String {
     format!(
         "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()

@@ -15,29 +15,29 @@ use super::client::Client;
 use super::endpoint::Endpoint;
 
 /// A running proxy; dropping it cuts everything off.
-pub struct Proxy {
-    pub address: SocketAddr,
-    pub config: PathBuf,
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    pub(crate) config: PathBuf,
     app: Option<App>,
     log: Log,
 }
 
 /// What a proxy is told beyond its endpoints.
 #[derive(Default)]
-pub struct Setup {
+pub(crate) struct Setup {
     /// Keys inside the cluster, one a line, without indentation.
-    pub cluster: String,
+    pub(crate) cluster: String,
     /// Keys at the top of the file.
-    pub top: String,
+    pub(crate) top: String,
     /// Keys of the listener.
-    pub listener: &'static str,
+    pub(crate) listener: &'static str,
     /// Keys of the route.
-    pub route: &'static str,
+    pub(crate) route: &'static str,
 }
 
 impl Setup {
     /// The file for these endpoints.
-    pub fn file(&self, endpoints: &[&Endpoint]) -> String {
+    pub(crate) fn file(&self, endpoints: &[&Endpoint]) -> String {
         let list: Vec<String> = endpoints
             .iter()
             .map(|endpoint| format!("{{ id: {}, address: {} }}", endpoint.id, endpoint.address))
@@ -60,7 +60,7 @@ impl Setup {
         )
     }
 
-    pub async fn start(self, endpoints: &[&Endpoint]) -> Proxy {
+    pub(crate) async fn start(self, endpoints: &[&Endpoint]) -> Proxy {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::SeqCst);
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
@@ -84,16 +84,19 @@ impl Setup {
 
 impl Proxy {
     /// With all defaults.
-    pub async fn start(endpoints: &[&Endpoint]) -> Self {
+    pub(crate) async fn start(endpoints: &[&Endpoint]) -> Self {
         Setup::default().start(endpoints).await
     }
 
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         Client::connect(self.address).await
     }
 
     /// Waits for an access-log line for which this holds.
-    pub async fn logged(&self, wanted: impl Fn(&serde_json::Value) -> bool + Send + 'static) {
+    pub(crate) async fn logged(
+        &self,
+        wanted: impl Fn(&serde_json::Value) -> bool + Send + 'static,
+    ) {
         let log = self.log.clone();
         let found = tokio::task::spawn_blocking(move || log.wait(wanted));
         assert!(
@@ -103,12 +106,12 @@ impl Proxy {
         );
     }
 
-    pub fn app(&self) -> &App {
+    pub(crate) fn app(&self) -> &App {
         self.app.as_ref().expect("it runs")
     }
 
     /// Takes the application out, to end it in another way.
-    pub fn take(&mut self) -> App {
+    pub(crate) fn take(&mut self) -> App {
         self.app.take().expect("it runs")
     }
 }
