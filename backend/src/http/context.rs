@@ -19,6 +19,7 @@ use crate::listener::PeerAddress;
 use crate::{random, service};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const CONTRACT: HeaderName = HeaderName::from_static("holdfast-contract");
 
 pub(super) async fn enter(
     State(backend): State<Arc<Backend>>,
@@ -34,6 +35,7 @@ pub(super) async fn enter(
         None => Peer::Stranger,
     };
     request.extensions_mut().insert(peer);
+    let believed = matches!(peer, Peer::Trusted);
     let id = request_id(request.headers());
     let grpc = is_grpc(request.headers());
     tracing::debug!(
@@ -54,6 +56,11 @@ pub(super) async fn enter(
     }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
+    }
+    if believed {
+        // every answer says it, refusals too, so that a proxy knows from the first one on
+        let headers = response.headers_mut();
+        headers.insert(CONTRACT, HeaderValue::from_static("1"));
     }
     backend.metrics.answered(response.status());
     response

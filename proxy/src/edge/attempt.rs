@@ -6,6 +6,7 @@
 //! nothing at all: only what is idempotent is repeated (RFC 9110 section 9.2.2), or what carries
 //! an `Idempotency-Key`, once.
 
+use holdfast_core::cluster::Contract;
 use holdfast_core::decide::{Next, Search};
 use holdfast_core::health::Kind;
 use holdfast_core::{Endpoint, EndpointId, Relay, next};
@@ -95,7 +96,10 @@ impl Edge {
                 .outcomes
                 .send(&cluster, &endpoint, Kind::Contract { kept });
         }
-        let opaque = !kept && !endpoint.contract;
+        // a 421 that names an owner is the contract's own word, whoever has not said so before
+        let contract = forward.cluster.settings.handoff.contract;
+        let names_owner = status == 421 && contract != Contract::Off && owner(head).is_some();
+        let opaque = !kept && !endpoint.contract && !names_owner;
         if opaque || !matches!(status, 421 | 503) || session.as_ref().retry_buffer_truncated() {
             return Ok(());
         }

@@ -34,6 +34,9 @@ impl Edge {
         {
             head.append_header(name, value)?;
         }
+        if forward.cluster.settings.expose_endpoint && exchange.attempts > 1 {
+            head.insert_header(HOPS, (exchange.attempts - 1).to_string())?;
+        }
         Ok(())
     }
 
@@ -71,6 +74,8 @@ fn remove_contract_fields(head: &mut ResponseHeader) {
 }
 
 const SET_COOKIE: HeaderName = header::SET_COOKIE;
+/// How many endpoints were asked before the one that answered; absent when it was the first.
+const HOPS: HeaderName = HeaderName::from_static("holdfast-hops");
 const ENDPOINT: HeaderName = HeaderName::from_static("holdfast-endpoint");
 
 /// How many endpoints were asked before the one that answered.
