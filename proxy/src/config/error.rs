@@ -163,6 +163,8 @@ fn explain(positions: &Positions, at: Position, error: &YamlError) -> (String, S
             expected,
             ..
         } => (path, format!("{unexpected} where {expected} is expected")),
+        YamlError::InvalidScalar { ty, .. } => (path, wanted(ty).to_owned()),
+        YamlError::InvalidBooleanStrict { .. } => (path, wanted("bool").to_owned()),
         YamlError::Message { msg, .. } => (path, msg.clone()),
         other => {
             let cause = other.to_string();
@@ -172,6 +174,16 @@ fn explain(positions: &Positions, at: Position, error: &YamlError) -> (String, S
                 format!("{cause}: look for an open bracket or quote, or wrong indentation");
             (path, message)
         }
+    }
+}
+
+/// What a value of a Rust type looks like to people.
+fn wanted(ty: &str) -> &'static str {
+    match ty {
+        "bool" => "must be true or false",
+        "u8" => "must be a whole number from 0 to 255",
+        "u16" => "must be a whole number from 0 to 65535",
+        _ => "must be a whole number, 0 or above, without a unit",
     }
 }
 
