@@ -22,9 +22,6 @@ impl Edge {
         let (Some(forward), Some(endpoint)) = (&mut exchange.forward, &exchange.endpoint) else {
             return Ok(());
         };
-        if forward.cluster.settings.expose_endpoint {
-            head.insert_header(HOPS, HeaderValue::from(exchange.attempts.saturating_sub(1)))?;
-        }
         // a cookie that is merely renewed can wait for an answer that is the client's alone
         let wait = forward.why == Why::Valid && is_public(head);
         let fields = self.fields(forward, &endpoint.id, exchange.secure);
@@ -35,7 +32,7 @@ impl Edge {
             head.append_header(name, value)?;
         }
         if forward.cluster.settings.expose_endpoint && exchange.attempts > 1 {
-            head.insert_header(HOPS, (exchange.attempts - 1).to_string())?;
+            head.insert_header(HOPS, HeaderValue::from(exchange.attempts - 1))?;
         }
         Ok(())
     }
@@ -77,6 +74,3 @@ const SET_COOKIE: HeaderName = header::SET_COOKIE;
 /// How many endpoints were asked before the one that answered; absent when it was the first.
 const HOPS: HeaderName = HeaderName::from_static("holdfast-hops");
 const ENDPOINT: HeaderName = HeaderName::from_static("holdfast-endpoint");
-
-/// How many endpoints were asked before the one that answered.
-const HOPS: HeaderName = HeaderName::from_static("holdfast-hops");
