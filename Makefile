@@ -22,4 +22,4 @@ bench:                ## the proxy beside nginx and HAProxy, and the matching en
 	.ci/install build bench
 	cargo build --release --locked --bins
 	target/release/holdfast-loadtest bench
-	cargo bench --locked -p holdfast-exchange
+	cargo run --release --manifest-path backend/exchange/bench/Cargo.toml
