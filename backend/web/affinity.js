@@ -15,26 +15,24 @@ const lanes = { on: lane("on"), off: lane("off") };
 const contract = { clients: [], total: 0, broken: 0, hops: 0, token: null };
 let running = false;
 
-/** Several clients that fill baskets under one prefix. The first is this browser, known by its
- *  cookies; the others send no cookie and are known by the `client` parameter. */
+/** Several clients that fill baskets under one prefix, each under a name of its own. The edge knows
+ *  the first, which is this browser, by its cookie; the others send none and are known by name. */
 function lane(id) {
-  const clients = NAMES.map((name, index) => ({ name, key: index === 0 ? null : `${name}-${random()}`,
-    expected: 0, trail: [], view: null }));
+  const clients = NAMES.map((name, index) => ({ name, key: `${name.replace(" ", "-")}-${id}-${random()}`,
+    cookies: index === 0, expected: 0, trail: [] }));
   return { id, ...PREFIXES[id], clients, total: 0, broken: 0 };
 }
 
 async function fill(lane, client) {
-  const query = client.key ? `?client=${client.key}` : "";
-  const init = { method: "POST", credentials: client.key ? "omit" : "same-origin" };
   let chip;
   try {
-    const prefix = client.key ? lane.named : lane.prefix;
-    const response = await fetch(`${prefix}api/increment${query}`, init);
+    const prefix = client.cookies ? lane.prefix : lane.named;
+    const response = await fetch(`${prefix}api/increment?client=${client.key}`,
+      { method: "POST", credentials: client.cookies ? "same-origin" : "omit" });
     if (!response.ok) throw new Error(String(response.status));
     const sight = await response.json();
-    const count = sight.basket?.count ?? sight.count;
-    const broken = client.expected > 0 && count !== client.expected + 1;
-    client.expected = count;
+    const broken = sight.count !== client.expected + 1;
+    client.expected = sight.count;
     chip = { text: sight.endpoint, kind: broken ? "broken" : "ok" };
   } catch {
     chip = { text: "!", kind: "failed" };

@@ -32,12 +32,13 @@ export class Chart {
     const right = width - SCALE_PX;
     const x = (time) => right - ((end - time) / span) * right;
     const y = (price) => MARGIN_PX + (1 - (price - low) / (high - low)) * (height - 2 * MARGIN_PX);
-    this.#grid(low, high, right, y);
+    const last = shown.at(-1)[1];
+    this.#grid(low, high, right, y, y(last));
     this.#line(shown, x, y, right);
-    this.#last(shown.at(-1)[1], right, y);
+    this.#last(last, right, y);
   }
 
-  #grid(low, high, right, y) {
+  #grid(low, high, right, y, covered) {
     const { context } = this;
     context.font = "11px system-ui, sans-serif";
     context.textBaseline = "middle";
@@ -51,7 +52,7 @@ export class Chart {
       context.lineTo(right, at);
       context.stroke();
       context.fillStyle = this.colours.muted;
-      context.fillText(price.toFixed(2), right + 10, at);
+      if (Math.abs(at - covered) > 14) context.fillText(price.toFixed(2), right + 10, at);
     }
   }
 

@@ -209,7 +209,7 @@ $("sign-in").onclick = () => signIn().catch((error) => say($("welcome-hint"), er
 $("new-session").onclick = create;
 $("order").onsubmit = place;
 $("order-type").onchange = (event) => ($("price-field").hidden = event.target.value === "market");
-$("order-price").oninput = (event) => (event.target.dataset.touched = "yes");
+$("order-price").onfocus = (event) => (event.target.dataset.touched = "yes");
 $("order-symbol").onchange = (event) => {
   $("order-price").value = "";
   delete $("order-price").dataset.touched;
