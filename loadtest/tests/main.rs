@@ -5,5 +5,6 @@ mod bench;
 mod edge;
 mod lab;
 mod opaque;
+mod pages;
 mod sticky;
 mod support;

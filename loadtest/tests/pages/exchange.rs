@@ -1,0 +1,206 @@
+//! The exchange page: trading, changing the transport, coming back, losing the backend.
+
+use super::Stage;
+use super::window::Window;
+
+#[tokio::test]
+async fn a_stranger_signs_in_and_trades() {
+    let stage = Stage::set("page-trade").await;
+    let window = &stage.window;
+    begin(&stage).await;
+
+    place_far_from_the_market(window).await;
+    window.click("#orders button").await;
+    window
+        .text_until(
+            "the order is cancelled",
+            "#orders tr",
+            "text.includes('cancelled')",
+        )
+        .await;
+    window
+        .until(
+            "no order can be cancelled",
+            "!document.querySelector('#orders button:not([hidden])')",
+        )
+        .await;
+
+    window.choose("#order-type", "market").await;
+    window.fill("#order-quantity", "2").await;
+    window.click("#buy").await;
+    window
+        .text_until(
+            "the market order is filled",
+            "#orders tr",
+            "text.includes('filled')",
+        )
+        .await;
+    window
+        .until("the fill is seen", "document.querySelector('#fills tr')")
+        .await;
+    window
+        .text_until(
+            "the position is held",
+            "#positions td:nth-child(2)",
+            "Number(text) === 2",
+        )
+        .await;
+    window.picture("exchange-traded").await;
+
+    window.fill("#order-quantity", "a lot").await;
+    window.click("#sell").await;
+    window
+        .text_until(
+            "nonsense is refused in words",
+            "#order-answer",
+            "text.length > 20",
+        )
+        .await;
+    stage.window.close().await;
+}
+
+#[tokio::test]
+async fn the_transport_changes_without_a_gap_and_a_reload_keeps_the_session() {
+    let stage = Stage::set("page-transport").await;
+    let window = &stage.window;
+    begin(&stage).await;
+    place_far_from_the_market(window).await;
+
+    for (choice, name) in [("sse", "SSE, open"), ("websocket", "WebSocket, open")] {
+        window.click(&format!("input[value={choice}]")).await;
+        let open = format!("text === {name:?}");
+        window
+            .text_until("the other transport is open", "#c-state", &open)
+            .await;
+        ticks(window).await;
+        assert_eq!(window.number("#c-gaps").await, 0, "{choice}");
+        assert_eq!(window.number("#c-reconnects").await, 0, "{choice}");
+    }
+    window.click("#orders button").await;
+    window
+        .text_until(
+            "a command works on it",
+            "#orders tr",
+            "text.includes('cancelled')",
+        )
+        .await;
+
+    let session = window.run("return location.hash").await;
+    window.reload().await;
+    ticks(window).await;
+    assert_eq!(window.run("return location.hash").await, session);
+    window
+        .text_until(
+            "its orders are there again",
+            "#orders tr",
+            "text.includes('cancelled')",
+        )
+        .await;
+    stage.window.close().await;
+}
+
+#[tokio::test]
+async fn a_session_outlives_the_backend_that_the_page_kills() {
+    let mut stage = Stage::set("page-kill").await;
+    // until live connections move, the page sees its connection break and comes back
+    stage.window.expect_errors(&["/ws?", "503", "502"]);
+    let window = &stage.window;
+    begin(&stage).await;
+    place_far_from_the_market(window).await;
+    let owner = window
+        .text_until(
+            "the endpoint is known",
+            "#c-endpoint",
+            "/^[abc]$/.test(text)",
+        )
+        .await;
+
+    window.click("#kill").await;
+    let restarted = format!("/backends/{}", owner.as_bytes()[0] - b'a');
+    stage
+        .lab
+        .record_with("the killed backend is started again", |record| {
+            let backend = record.pointer(&restarted)?;
+            (backend["restarts"].as_u64()? > 0).then_some(())
+        })
+        .await;
+    window
+        .text_until(
+            "it is connected again",
+            "#c-state",
+            "text === 'WebSocket, open'",
+        )
+        .await;
+    ticks(window).await;
+    assert_eq!(window.number("#c-gaps").await, 0);
+    window.click("#orders button").await;
+    window
+        .text_until(
+            "the order was still there",
+            "#orders tr",
+            "text.includes('cancelled')",
+        )
+        .await;
+    window.picture("exchange-survived").await;
+    stage.window.close().await;
+}
+
+/// Signs in, starts a session and waits until its market moves.
+pub(super) async fn begin(stage: &Stage) {
+    let window = &stage.window;
+    window.visit(&stage.page("/")).await;
+    window.click("#sign-in").await;
+    window
+        .until(
+            "a session can be started",
+            "!document.querySelector('#new-session').disabled",
+        )
+        .await;
+    window.click("#new-session").await;
+    ticks(window).await;
+}
+
+/// Waits until the connection is open, the book is there and changes, and more entries come.
+async fn ticks(window: &Window) {
+    window
+        .until(
+            "the book is shown on both sides",
+            "document.querySelectorAll('#asks tr').length > 3 \
+             && document.querySelectorAll('#bids tr').length > 3",
+        )
+        .await;
+    let before = window.number("#c-entries").await;
+    window
+        .text_until(
+            "entries come",
+            "#c-entries",
+            &format!("Number(text) > {before} + 20"),
+        )
+        .await;
+    let book = window
+        .run("return document.querySelector('.book').textContent")
+        .await;
+    let changed = format!("document.querySelector('.book').textContent !== {book}");
+    window.until("the book ticks", &changed).await;
+}
+
+/// A limit order that rests: nobody sells for so little.
+async fn place_far_from_the_market(window: &Window) {
+    window.fill("#order-quantity", "1").await;
+    let price = window
+        .run(
+            "const best = Number(document.querySelector('#bids td').textContent); \
+             return (best * 0.97).toFixed(2)",
+        )
+        .await;
+    window
+        .fill("#order-price", price.as_str().expect("a price"))
+        .await;
+    window.click("#buy").await;
+    window
+        .until(
+            "the order rests",
+            "document.querySelector('#orders button:not([hidden])')",
+        )
+        .await;
+}
