@@ -23,7 +23,8 @@ async fn pages_fit_laptop_and_phone_in_light_and_dark() {
                 window
                     .until(
                         &format!("{looks} fits its width"),
-                        "document.documentElement.scrollWidth <= document.documentElement.clientWidth",
+                        "(({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth)\
+                         (document.documentElement)",
                     )
                     .await;
                 let unnamed = window.run(UNNAMED).await;

@@ -14,8 +14,6 @@ use crate::support::{SOON, directory};
 pub(super) struct Window {
     driver: WebDriver,
     pictures: PathBuf,
-    /// Parts of console errors that the test provokes itself.
-    expected: Vec<&'static str>,
 }
 
 /// The two machines that people look at us from.
@@ -38,11 +36,7 @@ impl Window {
         let driver = WebDriver::start(&profile).await;
         let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
         std::fs::create_dir_all(&pictures).expect("directory of the pictures");
-        let window = Self {
-            driver,
-            pictures,
-            expected: Vec::new(),
-        };
+        let window = Self { driver, pictures };
         window.on(Screen::Laptop, Scheme::Light).await;
         window
     }
@@ -156,11 +150,6 @@ impl Window {
         path
     }
 
-    /// This test makes such console errors happen.
-    pub(super) fn expect_errors(&mut self, parts: &[&'static str]) {
-        self.expected.extend(parts);
-    }
-
     /// Closes the window; fails if anything went wrong in the page that it did not handle.
     pub(super) async fn close(self) {
         let errors = self.errors().await;
@@ -172,7 +161,7 @@ impl Window {
         self.driver.quit().await;
     }
 
-    /// What the page complained of, uncaught exceptions too, without what was expected.
+    /// What the page complained of, uncaught exceptions too, in its own words.
     async fn errors(&self) -> Vec<String> {
         let log = self.tell("se/log", json!({ "type": "browser" })).await;
         let entries = log.as_array().cloned().unwrap_or_default();
@@ -180,7 +169,6 @@ impl Window {
             .iter()
             .filter(|entry| entry["level"] == "SEVERE")
             .map(|entry| entry["message"].as_str().unwrap_or_default().to_owned())
-            .filter(|text| !self.expected.iter().any(|part| text.contains(part)))
             .collect()
     }
 
