@@ -156,6 +156,7 @@ function addCluster(name) {
 
 function drawCluster(view, cluster) {
   set(view.about, about(cluster));
+  view.table.classList.toggle("no-probes", cluster.endpoints.every((one) => !one.probes?.length));
   view.notice.hidden = !cluster.failing_open;
   const ids = new Set(cluster.endpoints.map((endpoint) => endpoint.id));
   for (const [id, row] of view.endpoints) {
