@@ -29,8 +29,12 @@ export class Desk {
     this.stale = new Set();
     this.drawn = {};
     this.chart = new Chart($("chart"));
-    $("chart").addEventListener("resized", () => this.touch("chart"));
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.touch("chart"));
+    const redraw = () => {
+      delete this.drawn.chart; // at once: an empty canvas would flicker
+      this.touch("chart");
+    };
+    $("chart").addEventListener("resized", redraw);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
     requestAnimationFrame((now) => this.#frame(now));
   }
 
