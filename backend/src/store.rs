@@ -6,8 +6,10 @@
 //! every implementation.
 
 pub mod conformance;
+pub mod redis;
 pub mod sqlite;
 
+pub use redis::RedisStore;
 pub use sqlite::SqliteStore;
 
 use async_trait::async_trait;
@@ -18,10 +20,12 @@ use thiserror::Error;
 /// A place where sessions outlive their process.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Writes a session that does not exist, with its first snapshot.
+    /// Writes a session that does not exist, with its first snapshot; or one
+    /// the store has lost, from the memory of its owner.
     async fn create(&self, new: New) -> Result<(), StoreError>;
 
-    /// What is known about a session, without its state.
+    /// What is known about a session, without its state. A session the store
+    /// does not know is [`StoreError::Lost`] for 5 s after it may have lost some.
     async fn find(&self, id: SessionId) -> Result<Option<Found>, StoreError>;
 
     /// Makes `next` the owner if the claim is still `seen`, and reads what it
@@ -33,8 +37,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Writes a snapshot of the state after `fence.length` records; the two
     /// newest are kept, and the journal back to the older one. A journal that
-    /// is shorter than `fence.length` has lost its tail; the snapshot stands
-    /// for it and the journal goes on from there.
+    /// is shorter than `fence.length` has lost its tail: the snapshot stands
+    /// for it, the journal goes on from there, and since nothing leads from
+    /// what was before to this snapshot, only this one is kept.
     async fn snapshot(&self, fence: Fence, snapshot: Snapshot) -> Result<(), StoreError>;
 
     /// Says whether the owner leaves, and whether it has stopped and written
@@ -147,9 +152,16 @@ pub enum StoreError {
     /// A session of this name exists.
     #[error("the session exists")]
     Exists,
+    /// The session is not there, but the store has lost what it held a moment
+    /// ago, or may have: an owner that has it in memory may write it anew.
+    #[error("the store may have lost the session")]
+    Lost,
     /// The store is too busy to take more; nothing was done.
     #[error("the store is busy")]
     Busy,
+    /// The store has no room left; nothing was done.
+    #[error("the store is full")]
+    Full,
     /// It cannot be said whether it was done.
     #[error("the store failed: {0}")]
     Failed(String),

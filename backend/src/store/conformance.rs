@@ -176,7 +176,12 @@ async fn a_snapshot_stands_for_a_lost_tail(a: &dyn Store) {
         .expect("the journal goes on from there");
     let state = a.read_back(fence).await.expect("the owner");
     assert_eq!(state.length, 6);
-    assert_eq!(state.journal.last(), Some(&(5, b"x".to_vec())));
+    assert_eq!(state.journal, [(5, b"x".to_vec())]);
+    assert_eq!(
+        state.snapshots,
+        [snapshot(5, 40)],
+        "no way leads from what was before"
+    );
 }
 
 async fn what_is_marked_is_found(a: &dyn Store, b: &dyn Store) {
@@ -232,7 +237,7 @@ async fn a_subject_sees_its_own_sessions_newest_first(a: &dyn Store) {
     );
 }
 
-async fn created(store: &dyn Store, id: u128) -> Fence {
+pub(super) async fn created(store: &dyn Store, id: u128) -> Fence {
     store.create(new(id, None, 0)).await.expect("a new session");
     Fence {
         session: SessionId::new(id),
@@ -241,7 +246,7 @@ async fn created(store: &dyn Store, id: u128) -> Fence {
     }
 }
 
-fn new(id: u128, subject: Option<&str>, created_ms: u64) -> New {
+pub(super) fn new(id: u128, subject: Option<&str>, created_ms: u64) -> New {
     New {
         id: SessionId::new(id),
         record: record(1, 1),
@@ -251,7 +256,7 @@ fn new(id: u128, subject: Option<&str>, created_ms: u64) -> New {
     }
 }
 
-fn record(generation: u64, claim: u128) -> Record {
+pub(super) fn record(generation: u64, claim: u128) -> Record {
     Record {
         claim: Claim {
             generation,
@@ -267,7 +272,7 @@ fn record(generation: u64, claim: u128) -> Record {
     }
 }
 
-fn snapshot(length: u64, seq: u64) -> Snapshot {
+pub(super) fn snapshot(length: u64, seq: u64) -> Snapshot {
     Snapshot {
         length,
         seq,
@@ -277,6 +282,6 @@ fn snapshot(length: u64, seq: u64) -> Snapshot {
     }
 }
 
-fn records(texts: &[&str]) -> Vec<Vec<u8>> {
+pub(super) fn records(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }

@@ -36,9 +36,9 @@ impl Running {
                 Goes::Continue(())
             }
             Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
-            Err(StoreError::Busy) => {
+            Err(error @ (StoreError::Busy | StoreError::Full)) => {
                 self.engine.retry();
-                self.trouble("busy")
+                self.trouble(&error.to_string())
             }
             Err(StoreError::Length { actual }) if actual < self.engine.length() => {
                 // the store has lost the tail of the journal: a snapshot stands for it

@@ -151,6 +151,9 @@ pub(super) fn snapshot(
     }
     let session = key(fence.session);
     let write = || {
+        if actual < fence.length {
+            clear(tx, fence.session)?;
+        }
         insert_snapshot(tx, fence.session, snapshot)?;
         tx.prepare_cached(
             "DELETE FROM snapshot WHERE session = ?1 AND rowid NOT IN
@@ -187,10 +190,7 @@ pub(super) fn end(tx: &Transaction<'_>, fence: Fence) -> Result<(), StoreError> 
     guard(tx, fence.session, fence.claim)?;
     let session = key(fence.session);
     let write = || {
-        tx.prepare_cached("DELETE FROM snapshot WHERE session = ?1")?
-            .execute([session])?;
-        tx.prepare_cached("DELETE FROM journal WHERE session = ?1")?
-            .execute([session])?;
+        clear(tx, fence.session)?;
         tx.prepare_cached("UPDATE session SET ended = 1 WHERE id = ?1")?
             .execute([session])
     };
@@ -233,6 +233,15 @@ fn insert_snapshot(tx: &Transaction<'_>, id: SessionId, new: &Snapshot) -> rusql
         new.state
     ])
     .map(drop)
+}
+
+/// Takes away all that is known of the state.
+fn clear(tx: &Transaction<'_>, id: SessionId) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM snapshot WHERE session = ?1")?
+        .execute([key(id)])?;
+    tx.prepare_cached("DELETE FROM journal WHERE session = ?1")?
+        .execute([key(id)])
+        .map(drop)
 }
 
 fn set_length(tx: &Transaction<'_>, id: SessionId, length: u64) -> rusqlite::Result<()> {

@@ -1,0 +1,4 @@
+-- ARGV: generation, claim.
+local length, refused = guard()
+if not length then return refused end
+return state()

@@ -1,0 +1,154 @@
+//! What the server says, as values.
+
+use holdfast_session::id::{Incarnation, SessionId};
+use holdfast_session::ownership::{Claim, Owner, Record};
+use redis::{FromRedisValue, Value};
+
+use crate::store::{Found, Snapshot, State, StoreError};
+
+/// The fields of a record, in the order of [`found`].
+pub(super) const FOUND: [&str; 11] = [
+    "generation",
+    "claim",
+    "endpoint",
+    "incarnation",
+    "address",
+    "leaving",
+    "laid_down",
+    "subject",
+    "created_ms",
+    "ended",
+    "about",
+];
+
+/// A row of fields; those that are not there are `None`.
+pub(super) type Fields = Vec<Option<Vec<u8>>>;
+
+/// What a script says first: done, or why not.
+pub(super) fn done(reply: Vec<Value>) -> Result<(), StoreError> {
+    told(reply).map(drop)
+}
+
+/// What follows when a script says that it is done.
+fn told(reply: Vec<Value>) -> Result<impl Iterator<Item = Value>, StoreError> {
+    let mut reply = reply.into_iter();
+    let status: String = next(&mut reply)?;
+    match status.as_str() {
+        "ok" => Ok(reply),
+        "missing" => Err(StoreError::Missing),
+        "exists" => Err(StoreError::Exists),
+        "fenced" => Err(StoreError::Fenced {
+            generation: next(&mut reply)?,
+        }),
+        "length" => Err(StoreError::Length {
+            actual: next(&mut reply)?,
+        }),
+        _ => Err(unreadable("a status")),
+    }
+}
+
+/// The state of a session, as scripts read it.
+pub(super) fn state(reply: Vec<Value>) -> Result<State, StoreError> {
+    let mut reply = told(reply)?;
+    let mut head = next::<Fields>(&mut reply)?.into_iter();
+    let (first, length): (u64, u64) = (parsed(&mut head)?, parsed(&mut head)?);
+    let about: String = text(&mut head)?;
+    let mut snapshots = Vec::with_capacity(2);
+    for _ in 0..2 {
+        snapshots.extend(snapshot(next(&mut reply)?, &about)?);
+    }
+    snapshots.sort_by_key(|(written, _)| *written);
+    let records: Vec<Vec<u8>> = next(&mut reply)?;
+    Ok(State {
+        snapshots: snapshots
+            .into_iter()
+            .map(|(_, snapshot)| snapshot)
+            .collect(),
+        journal: (first..).zip(records).collect(),
+        length,
+    })
+}
+
+/// A snapshot and the number of its writing; `None` where none was written yet.
+fn snapshot(fields: Fields, about: &str) -> Result<Option<(u64, Snapshot)>, StoreError> {
+    let mut fields = fields.into_iter().peekable();
+    if fields.peek().is_none_or(Option::is_none) {
+        return Ok(None);
+    }
+    let written = parsed(&mut fields)?;
+    let snapshot = Snapshot {
+        length: parsed(&mut fields)?,
+        seq: parsed(&mut fields)?,
+        last_act: flag(&mut fields)?,
+        state: fields
+            .next()
+            .flatten()
+            .ok_or_else(|| unreadable("a state"))?,
+        about: about.to_owned(),
+    };
+    Ok(Some((written, snapshot)))
+}
+
+/// What is known about a session; `None`: nothing.
+pub(super) fn found(id: SessionId, fields: Fields) -> Result<Option<Found>, StoreError> {
+    let mut fields = fields.into_iter().peekable();
+    if fields.peek().is_none_or(Option::is_none) {
+        return Ok(None);
+    }
+    let claim = Claim {
+        generation: parsed(&mut fields)?,
+        id: parsed(&mut fields)?,
+    };
+    let owner = Owner {
+        endpoint: parsed(&mut fields)?,
+        incarnation: parsed::<Incarnation>(&mut fields)?,
+        address: text(&mut fields)?,
+    };
+    let record = Record {
+        claim,
+        owner,
+        leaving: flag(&mut fields)?,
+        laid_down: flag(&mut fields)?,
+    };
+    let subject = fields.next().flatten();
+    Ok(Some(Found {
+        id,
+        record,
+        subject: subject
+            .map(String::from_utf8)
+            .transpose()
+            .map_err(|_| unreadable("a subject"))?,
+        created_ms: parsed(&mut fields)?,
+        ended: fields.next().flatten().is_some(),
+        about: text(&mut fields)?,
+    }))
+}
+
+fn next<T: FromRedisValue>(reply: &mut impl Iterator<Item = Value>) -> Result<T, StoreError> {
+    let value = reply.next().ok_or_else(|| unreadable("a reply"))?;
+    T::from_redis_value(value).map_err(|error| StoreError::Failed(error.to_string()))
+}
+
+type Field = Option<Vec<u8>>;
+
+fn text(fields: &mut impl Iterator<Item = Field>) -> Result<String, StoreError> {
+    let bytes = fields.next().flatten();
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    text.ok_or_else(|| unreadable("a text"))
+}
+
+/// Anything that is written as text.
+fn parsed<T: std::str::FromStr>(fields: &mut impl Iterator<Item = Field>) -> Result<T, StoreError> {
+    text(fields)?
+        .parse()
+        .map_err(|_| unreadable("a number or a name"))
+}
+
+fn flag(fields: &mut impl Iterator<Item = Field>) -> Result<bool, StoreError> {
+    Ok(text(fields)? == "1")
+}
+
+/// Somebody else writes under our keys, or a later version did.
+fn unreadable(what: &str) -> StoreError {
+    StoreError::Failed(format!("{what} of the session cannot be read"))
+}
