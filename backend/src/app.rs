@@ -22,8 +22,7 @@ use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::quota::Streams;
 use crate::sessions::{Me, Sessions};
-use crate::store::Store;
-use crate::store::sqlite::SqliteStore;
+use crate::store::{RedisStore, SqliteStore, Store};
 use crate::{drain, http, random, service};
 
 /// What every request can reach.
@@ -86,10 +85,7 @@ impl App {
         };
         let tcp = TcpListener::bind(config.listen).await.map_err(wrong)?;
         let address = tcp.local_addr().map_err(wrong)?;
-        let config::Store::Sqlite(file) = &config.store;
-        let store = SqliteStore::open(file);
-        let failed = |error| StartError::Store(format!("{}: {error}", file.display()));
-        let store: Arc<dyn Store> = Arc::new(store.map_err(failed)?);
+        let store = open(&config.store)?;
         let me = Me {
             endpoint: config
                 .endpoint
@@ -164,6 +160,19 @@ impl App {
         // both were told to stop; what they were at is over by the deadlines of `leave`
         let _ = tokio::join!(accepting, watching);
     }
+}
+
+fn open(store: &config::Store) -> Result<Arc<dyn Store>, StartError> {
+    Ok(match store {
+        config::Store::Sqlite(file) => {
+            let failed = |error| StartError::Store(format!("{}: {error}", file.display()));
+            Arc::new(SqliteStore::open(file).map_err(failed)?)
+        }
+        config::Store::Redis(server) => {
+            let failed = |error| StartError::Store(format!("{}: {error}", server.address));
+            Arc::new(RedisStore::new(server).map_err(failed)?)
+        }
+    })
 }
 
 impl Backend {

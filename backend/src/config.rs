@@ -8,6 +8,7 @@ pub mod error;
 pub mod file;
 mod position;
 mod secret;
+mod store;
 pub mod unit;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
 use crate::sessions::Settings;
+use crate::store::redis;
 pub use error::{ConfigError, Problem};
 pub use secret::SecretBytes;
 
@@ -60,7 +62,7 @@ impl Config {
 
     /// Checks a text; relative paths in it start from the folder of `path`.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        check::config(path, text)
+        check::config(path, text, |name| std::env::var(name).ok())
     }
 }
 
@@ -69,6 +71,18 @@ impl Config {
 pub enum Store {
     /// One file, shared by the backends of one machine.
     Sqlite(PathBuf),
+    /// A server, shared by backends on many machines.
+    Redis(redis::Options),
+}
+
+impl Store {
+    /// What it is, in one word.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Redis(_) => "redis",
+        }
+    }
 }
 
 /// Gives tokens to whoever asks.

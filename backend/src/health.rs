@@ -119,7 +119,7 @@ impl Backend {
             dependencies: Dependencies {
                 store: Dependency {
                     status: if trouble.is_some() { "failing" } else { "ok" },
-                    kind: "sqlite",
+                    kind: self.config.store.kind(),
                     detail: trouble,
                 },
             },

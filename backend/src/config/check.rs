@@ -4,7 +4,7 @@
 //! problem is still turned into something, which nobody ever sees.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
@@ -15,7 +15,14 @@ use super::unit::{Size, Span};
 use super::{Config, DemoIssuer, Heartbeat, Limits, Store, Timeouts, TokenKey, Tokens, file};
 use crate::sessions::Settings;
 
-pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
+/// What a variable of the environment says.
+pub(super) type Environment = fn(&str) -> Option<String>;
+
+pub(super) fn config(
+    path: &Path,
+    text: &str,
+    environment: Environment,
+) -> Result<Config, ConfigError> {
     let positions = Positions::of(text);
     let read: Result<file::Config, _> = serde_saphyr::from_str(text);
     let file = read.map_err(|error| ConfigError::yaml(path, &positions, &error))?;
@@ -23,6 +30,7 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let mut checker = Checker {
         positions,
         folder,
+        environment,
         problems: Vec::new(),
     };
     let config = checker.whole(&file);
@@ -38,15 +46,16 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
 }
 
 /// Collects what is wrong while the parts are turned over.
-struct Checker<'a> {
+pub(super) struct Checker<'a> {
     positions: Positions,
-    folder: &'a Path,
+    pub(super) folder: &'a Path,
+    environment: Environment,
     problems: Vec<Problem>,
 }
 
 impl Checker<'_> {
     /// The value at this path is wrong.
-    fn wrong(&mut self, path: &str, message: impl Into<String>) {
+    pub(super) fn wrong(&mut self, path: &str, message: impl Into<String>) {
         let position = self.positions.value(path);
         self.problems.push(Problem {
             position,
@@ -60,7 +69,10 @@ impl Checker<'_> {
             endpoint: self.endpoint(file.endpoint.as_deref()),
             listen: self.address("listen", &file.listen),
             advertise: self.advertise(file),
-            store: Store::Sqlite(self.folder.join(&file.store.sqlite.file)),
+            // nobody sees the empty name: what is wrong has been noted
+            store: self
+                .store(&file.store)
+                .unwrap_or_else(|| Store::Sqlite(PathBuf::new())),
             cluster_key: self.cluster_key(file.cluster_key.as_ref()),
             demo_issuer: file
                 .demo_issuer
@@ -76,7 +88,7 @@ impl Checker<'_> {
     }
 
     fn endpoint(&mut self, named: Option<&str>) -> String {
-        let from_environment = || std::env::var("HOLDFAST_ENDPOINT").ok();
+        let from_environment = || (self.environment)("HOLDFAST_ENDPOINT");
         let name = named
             .map(str::to_owned)
             .or_else(from_environment)
@@ -99,7 +111,8 @@ impl Checker<'_> {
 
     /// A name is as good as an address here: other backends dial it.
     fn advertise(&mut self, file: &file::Config) -> Option<String> {
-        let Some(text) = &file.advertise else {
+        let from_environment = || (self.environment)("HOLDFAST_ADVERTISE");
+        let Some(text) = file.advertise.clone().or_else(from_environment) else {
             let unspecified = |address: SocketAddr| address.ip().is_unspecified();
             if file.listen.parse().is_ok_and(unspecified) {
                 let message = "cannot be dialled by others; say in `advertise` where they reach it";
@@ -112,7 +125,7 @@ impl Checker<'_> {
             let example = "write for example 10.0.3.7:9001";
             self.wrong("advertise", format!("{text:?} is not host:port; {example}"));
         }
-        Some(text.clone())
+        Some(text)
     }
 
     fn cluster_key(&mut self, shape: Option<&file::Secret>) -> Option<SecretBytes> {
@@ -271,7 +284,7 @@ impl Checker<'_> {
         }
     }
 
-    fn between(&mut self, path: &str, span: Span, least: Span, most: Span) {
+    pub(super) fn between(&mut self, path: &str, span: Span, least: Span, most: Span) {
         if span < least || span > most {
             self.wrong(path, format!("{span} is out of range; {least} to {most}"));
         }

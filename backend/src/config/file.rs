@@ -3,6 +3,7 @@
 //! Nothing here is believed: `check` turns it into `Config`, which is valid by construction.
 //! Every default stands here once, and the schema and `conf/backend.yaml` are tested against it.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -21,8 +22,8 @@ pub struct Config {
     /// The one address for REST, WebSocket, event streams and gRPC.
     #[serde(default = "listen")]
     pub listen: String,
-    /// Where the other backends reach `listen`. Default: the address that was bound, which is
-    /// wrong for 0.0.0.0.
+    /// Where the other backends reach `listen`. Default: the environment's `HOLDFAST_ADVERTISE`,
+    /// else the address that was bound, which is wrong for 0.0.0.0.
     #[serde(default)]
     pub advertise: Option<String>,
     /// Where sessions live when no process holds them.
@@ -62,7 +63,11 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct Store {
     /// One file, shared by the backends of one machine; needs no server.
-    pub sqlite: Sqlite,
+    #[serde(default)]
+    pub sqlite: Option<Sqlite>,
+    /// A Redis server, for backends on many machines.
+    #[serde(default)]
+    pub redis: Option<Redis>,
     /// How long market data goes on while the store does not answer; commands are refused at once.
     #[serde(default = "grace")]
     pub grace: Span,
@@ -74,6 +79,36 @@ pub struct Store {
 pub struct Sqlite {
     /// Its file, relative to this configuration; made when it is not there.
     pub file: PathBuf,
+}
+
+/// A Redis server.
+#[derive(Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Redis {
+    /// `redis://host:port/db`, or `unix:///path` for a socket.
+    pub url: String,
+    /// Enters with this password; better here than in `url`. Default: none.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// In front of every key, so that several deployments can share a server: letters, digits,
+    /// `.`, `_`, `-` and `:`.
+    #[serde(default = "prefix")]
+    pub prefix: String,
+    /// How long a command or a dial may take; 50ms to 30s. Beyond it the outcome is unknown and
+    /// read back.
+    #[serde(default = "store_timeout")]
+    pub timeout: Span,
+}
+
+/// The address may hold a password.
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Redis");
+        shown.field("prefix", &self.prefix);
+        shown
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where a secret is read from: exactly one of the two.
@@ -288,6 +323,14 @@ fn listen() -> String {
 
 const fn token_ttl() -> Span {
     Span::seconds(24 * 3600)
+}
+
+fn prefix() -> String {
+    "holdfast".to_owned()
+}
+
+const fn store_timeout() -> Span {
+    Span::seconds(2)
 }
 
 const fn grace() -> Span {

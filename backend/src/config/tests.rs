@@ -9,6 +9,42 @@ fn the_sample_loads() {
 }
 
 #[test]
+fn a_redis_server_is_a_store_and_its_secrets_are_not_shown() {
+    let text = "store: { redis: { url: 'redis://ann:hunter2@redis:6379/2', timeout: 500ms } }";
+    let config = Config::parse(Path::new("backend.yaml"), text).expect("a valid file");
+    let Store::Redis(server) = &config.store else {
+        panic!("no Redis: {:?}", config.store)
+    };
+    assert_eq!(server.prefix, "holdfast");
+    assert_eq!(server.timeout, Duration::from_millis(500));
+    assert_eq!(server.address.to_string(), "redis://redis:6379/2");
+    let shape: file::Config = serde_saphyr::from_str(text).expect("it has the shape");
+    assert!(!format!("{config:?} {shape:?}").contains("hunter2"));
+}
+
+#[test]
+fn the_file_for_kubernetes_loads_with_the_environment_of_its_deployment() {
+    let file = conf("kubernetes/backend.yaml");
+    let text = std::fs::read_to_string(&file).expect("file is readable");
+    // the key is mounted by the deployment
+    let text = text.replace("cluster_key: { file: keys/cluster }", "");
+    let environment = |name: &str| {
+        let value = match name {
+            "HOLDFAST_ENDPOINT" => "10.0.3.7",
+            "HOLDFAST_ADVERTISE" => "10.0.3.7:9000",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    let config = check::config(&file, &text, environment).expect("a valid file");
+    assert_eq!(config.advertise.as_deref(), Some("10.0.3.7:9000"));
+    assert_eq!(config.endpoint, "10.0.3.7");
+    assert_eq!(config.store.kind(), "redis");
+    let error = check::config(&file, &text, |_| None).expect_err("0.0.0.0 needs more");
+    assert!(error.to_string().contains("advertise"), "{error}");
+}
+
+#[test]
 fn the_sample_names_every_key_with_its_default() {
     let text = std::fs::read_to_string(conf("backend.yaml")).expect("sample is readable");
     let written: file::Config = serde_saphyr::from_str(&text).expect("sample has the shape");
