@@ -1,0 +1,443 @@
+//! A running session: one task around one engine, as the backend has it.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use holdfast_session::connections::Connection;
+use holdfast_session::engine::{Advanced, Engine, Incoming, Start, Stored};
+use holdfast_session::id::{ClientId, ConnectionId, EntryId};
+use holdfast_session::journal::Asked;
+use holdfast_session::message::{Said, read};
+use holdfast_session::ownership::Holder;
+use holdfast_session::reader::Reader;
+use holdfast_session::subscription::{Channels, Coalesce};
+use holdfast_session::view::{Reset, ResetReason};
+
+use super::leg::{Ending, Leg};
+use super::{Dial, Handle, Node};
+use crate::hub::Reply;
+use crate::store::{Snapshot, StoreError};
+use crate::{Mutation, Sight};
+
+/// One write on its way to the store.
+pub(super) type Write = Pin<Box<dyn Future<Output = Result<(), StoreError>>>>;
+
+/// Whether the task goes on.
+pub(super) type Goes = std::ops::ControlFlow<()>;
+
+/// What a session is told.
+pub(super) enum Mail {
+    Open(Rc<Dial>, Reply<Opened>),
+    Say {
+        connection: ConnectionId,
+        attempt: u32,
+        text: String,
+    },
+    Snapshot(ClientId, Reply<(EntryId, Rc<str>)>),
+    Release(Reply<Released>),
+    Leaving(bool),
+}
+
+/// A message made for one connection: kind, id and body.
+pub(super) type StandIn = (&'static str, EntryId, Rc<str>);
+
+/// What another endpoint that wants the session is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Released {
+    LetGo,
+    Held,
+    NotOwner,
+}
+
+/// What a dial came to at the session.
+pub(super) type Opened = Result<Taken, Refusal>;
+
+/// A leg that was taken.
+pub(super) struct Taken {
+    pub(super) leg: Rc<Leg>,
+    pub(super) position: String,
+    pub(super) generation: u64,
+    pub(super) accepted: u64,
+}
+
+/// Why a dial is not taken.
+#[derive(Clone, Debug)]
+pub(super) enum Refusal {
+    Owner(String),
+    Unavailable,
+    Superseded(u32),
+}
+
+/// What a place before the newer snapshot is regenerated from.
+pub(super) struct Past {
+    pub(super) snapshot: Snapshot,
+    pub(super) until: u64,
+    pub(super) journal: Vec<(u64, Vec<u8>)>,
+}
+
+/// The task of one session. Times are milliseconds of the world's clock.
+pub(super) struct Running {
+    pub(super) node: Rc<Node>,
+    pub(super) handle: Rc<Handle>,
+    pub(super) engine: Engine,
+    pub(super) holder: Holder,
+    pub(super) past: Option<Past>,
+    pub(super) leaving: bool,
+    pub(super) append: Option<Write>,
+    pub(super) snapshot: Option<Write>,
+    pub(super) held: Option<Mail>,
+    pub(super) held_is_ready: bool,
+    pub(super) pulse_at: u64,
+    pub(super) snapshot_at: u64,
+    pub(super) check_at: u64,
+    /// Since when the store has not answered, and when it is tried again.
+    pub(super) trouble: Option<(u64, u64)>,
+}
+
+/// One thing that happened.
+enum Came {
+    Appended(Result<(), StoreError>),
+    Written(Result<(), StoreError>),
+    Mail(Mail),
+    Time,
+}
+
+impl Running {
+    pub(super) fn new(
+        node: &Rc<Node>,
+        handle: &Rc<Handle>,
+        engine: Engine,
+        holder: Holder,
+        past: Option<Past>,
+    ) -> Self {
+        let now = node.hub.now();
+        let spread = node.hub.chance(|chance| chance.below(SNAPSHOT_MS));
+        Self {
+            node: node.clone(),
+            handle: handle.clone(),
+            engine,
+            holder,
+            past,
+            leaving: node.draining.get(),
+            append: None,
+            snapshot: None,
+            held: None,
+            held_is_ready: false,
+            pulse_at: now,
+            snapshot_at: now + spread,
+            check_at: now + CHECK_MS,
+            trouble: None,
+        }
+    }
+
+    /// Runs the session until it is over here.
+    pub(super) async fn run(mut self) {
+        loop {
+            self.go_on();
+            if std::mem::take(&mut self.held_is_ready) {
+                if let Some(mail) = self.held.take()
+                    && self.take(mail).await.is_break()
+                {
+                    break;
+                }
+                continue;
+            }
+            let goes = match self.next().await {
+                Came::Appended(done) => self.appended(done),
+                Came::Written(done) => self.snapshot_written(&done),
+                Came::Mail(mail) => self.take(mail).await,
+                Came::Time => self.timers().await,
+            };
+            if goes.is_break() {
+                break;
+            }
+        }
+        self.end_legs(Ending::Moved);
+        self.handle.over.set(true);
+        let mut sessions = self.node.sessions.borrow_mut();
+        if sessions
+            .get(&self.handle.session)
+            .is_some_and(|handle| Rc::ptr_eq(handle, &self.handle))
+        {
+            sessions.remove(&self.handle.session);
+        }
+        self.node.hub.stir();
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.node.hub.now()
+    }
+
+    /// Lets the market go on to now, then opens the next append.
+    fn go_on(&mut self) {
+        if !self.holder.serves() {
+            return;
+        }
+        let wall_ms = self.node.hub.wall_ms();
+        let advanced = self
+            .engine
+            .advance(&mut self.handle.log.borrow_mut(), wall_ms);
+        self.pulse_at = match advanced {
+            Advanced::Again => self.now(),
+            Advanced::Done => self.now() + PULSE_MS,
+        };
+        if self.append.is_none() && self.trouble.is_none() {
+            self.open_append();
+        }
+    }
+
+    async fn next(&mut self) -> Came {
+        let due = self.due();
+        let mut timer = Box::pin(self.node.hub.sleep_until(self.node.index, due));
+        poll_fn(|cx| {
+            if let Some(done) = poll_write(&mut self.append, cx) {
+                return Poll::Ready(Came::Appended(done));
+            }
+            if let Some(done) = poll_write(&mut self.snapshot, cx) {
+                return Poll::Ready(Came::Written(done));
+            }
+            if self.held.is_none()
+                && let Some(mail) = self.handle.mail.borrow_mut().pop_front()
+            {
+                return Poll::Ready(Came::Mail(mail));
+            }
+            timer.as_mut().poll(cx).map(|()| Came::Time)
+        })
+        .await
+    }
+
+    fn due(&self) -> u64 {
+        let mut due = self.snapshot_at.min(self.check_at);
+        if self.holder.serves() && self.append.is_none() {
+            due = due.min(self.pulse_at);
+        }
+        if let Some((_, again)) = self.trouble {
+            due = due.min(again);
+        }
+        self.holder
+            .give_back_at_ms()
+            .map_or(due, |give_back| due.min(give_back))
+    }
+
+    async fn timers(&mut self) -> Goes {
+        let now = self.now();
+        if let Some((since, again)) = self.trouble
+            && now >= again
+        {
+            return self.try_store_again(since).await;
+        }
+        if self.holder.give_back_at_ms().is_some_and(|at| now >= at) {
+            return self.claim_back().await;
+        }
+        if now >= self.snapshot_at {
+            self.snapshot_at = now + SNAPSHOT_MS;
+            self.open_snapshot();
+        }
+        if now >= self.check_at {
+            self.check_at = now + CHECK_MS;
+            return self.check().await;
+        }
+        Goes::Continue(())
+    }
+
+    async fn take(&mut self, mail: Mail) -> Goes {
+        match mail {
+            Mail::Open(dial, reply) => self.open(dial, reply),
+            Mail::Say {
+                connection,
+                attempt,
+                text,
+            } => self.say(connection, attempt, text),
+            Mail::Snapshot(client, reply) => reply.give(self.whole(&client)),
+            Mail::Leaving(leaving) => return self.set_leaving(leaving).await,
+            Mail::Release(reply) => return self.release(reply).await,
+        }
+        Goes::Continue(())
+    }
+
+    fn say(&mut self, connection: ConnectionId, attempt: u32, text: String) {
+        let leg = self.handle.legs.borrow().get(&connection).cloned();
+        let Some(leg) = leg.filter(|leg| leg.attempt == attempt) else {
+            // an older leg: nothing more is accepted from it
+            return;
+        };
+        if !self.holder.serves() {
+            return;
+        }
+        let (number, asked) = match read(&text) {
+            Said::Command { n, asked } => (Some((leg.client.clone(), n)), asked),
+            Said::Nothing | Said::Nonsense(_) => (None, Asked::Nothing),
+        };
+        let incoming = Incoming {
+            connection: Some(connection),
+            number,
+            asked,
+            ticket: None,
+        };
+        if self.engine.submit(incoming).is_err() {
+            self.held = Some(Mail::Say {
+                connection,
+                attempt,
+                text,
+            });
+        }
+    }
+
+    /// Takes a dial, or holds it back until it is known what was accepted from the leg before.
+    fn open(&mut self, dial: Rc<Dial>, reply: Reply<Opened>) {
+        if self.holder.serves() && !self.engine.settles(dial.connection) {
+            self.held = Some(Mail::Open(dial, reply));
+            return;
+        }
+        let opened = self.attach(&dial);
+        reply.give(opened);
+    }
+
+    fn attach(&mut self, dial: &Rc<Dial>) -> Opened {
+        if !self.holder.serves() {
+            return Err(Refusal::Unavailable);
+        }
+        let asked = Connection {
+            attempt: dial.attempt,
+            accepted: 0,
+            client: dial.client.clone(),
+            channels: Channels::ALL,
+            coalesce: Coalesce::None,
+            tick: 0,
+        };
+        let known = self
+            .engine
+            .dial(dial.connection, dial.attempt, &asked)
+            .map_err(|refused| match refused {
+                holdfast_session::connections::Refused::Superseded { highest } => {
+                    Refusal::Superseded(highest)
+                }
+                holdfast_session::connections::Refused::Full => Refusal::Unavailable,
+            })?;
+        let older = self.handle.legs.borrow_mut().remove(&dial.connection);
+        if let Some(older) = older {
+            older.end(Ending::Replaced);
+        }
+        let start = self.start(dial);
+        let (place, opening) = self.opening(dial, &start);
+        let answers = (!dial.sse).then(|| known.client.clone());
+        let reader = Reader::new(place.clone(), known.channels, known.coalesce, answers);
+        let leg = Rc::new(Leg::new(
+            dial,
+            &self.handle,
+            known.accepted,
+            reader,
+            opening,
+        ));
+        let mut legs = self.handle.legs.borrow_mut();
+        legs.insert(dial.connection, leg.clone());
+        Ok(Taken {
+            leg,
+            position: place.to_string(),
+            generation: self.engine.generation(),
+            accepted: known.accepted,
+        })
+    }
+
+    fn start(&mut self, dial: &Dial) -> Start {
+        let place = dial.last_event_id.as_deref();
+        let find = |engine: &mut Engine, handle: &Handle| {
+            engine.start(&mut handle.log.borrow_mut(), place, dial.generation)
+        };
+        let start = find(&mut self.engine, &self.handle);
+        if start != Start::Reset(ResetReason::Trimmed) || self.past.is_none() {
+            return start;
+        }
+        self.regenerate();
+        find(&mut self.engine, &self.handle)
+    }
+
+    /// Where the leg starts, and what it is sent before the log.
+    fn opening(&self, dial: &Dial, start: &Start) -> (EntryId, Vec<StandIn>) {
+        let beginning = self.handle.log.borrow().id(0);
+        let given = dial.last_event_id.as_deref();
+        let given = given.and_then(|id| id.parse().ok());
+        match start {
+            Start::After(seq) => {
+                let seq = *seq;
+                (EntryId { seq, ..beginning }, Vec::new())
+            }
+            Start::Fresh => {
+                let (id, body) = self.whole(&dial.client);
+                (beginning, vec![("snapshot", id, body)])
+            }
+            Start::Reset(reason) => {
+                self.node.hub.see(Sight::Reset(*reason));
+                let (id, body) = self.whole(&dial.client);
+                let reset = serde_json::to_string(&Reset { reason: *reason });
+                let reset = reset.expect("a reset is always JSON").into();
+                let opening = vec![("reset", id.clone(), reset), ("snapshot", id, body)];
+                (given.unwrap_or(beginning), opening)
+            }
+        }
+    }
+
+    fn whole(&self, client: &ClientId) -> (EntryId, Rc<str>) {
+        let log = self.handle.log.borrow();
+        let whole = serde_json::to_string(&self.engine.whole(Some(client)));
+        let whole = whole.expect("a snapshot is always JSON");
+        (log.id(log.top()), whole.into())
+    }
+
+    /// Entries between the older and the newer snapshot, once.
+    fn regenerate(&mut self) {
+        let Some(past) = self.past.take() else { return };
+        let stored = Stored {
+            snapshot: &past.snapshot.state,
+            last_act: past.snapshot.last_act,
+            journal: &past.journal,
+        };
+        let mut log = self.handle.log.borrow_mut();
+        let fresh = log.epoch().clone();
+        let older = Engine::revive(stored, self.engine.generation(), u64::MAX, fresh);
+        if let Ok(mut older) = older {
+            older.engine.walk_to_entry(&mut older.log, past.until);
+            log.prepend(&older.log);
+        }
+    }
+
+    /// Tells each leg what is accepted from it by now.
+    pub(super) fn tell_accepted(&self) {
+        let mut legs = self.handle.legs.borrow_mut();
+        legs.retain(|_, leg| !leg.is_over());
+        for (id, leg) in legs.iter() {
+            if let Some(known) = self.engine.connection(*id) {
+                leg.accept(known.accepted, known.channels);
+            }
+        }
+    }
+
+    pub(super) fn end_legs(&self, ending: Ending) {
+        for leg in std::mem::take(&mut *self.handle.legs.borrow_mut()).values() {
+            leg.end(ending);
+        }
+    }
+
+    pub(super) fn mutates(&self, mutation: Mutation) -> bool {
+        self.node.hub.mutates(mutation)
+    }
+
+    /// The live connections, for what must not be forgotten.
+    pub(super) fn live(&self) -> Vec<ConnectionId> {
+        self.handle.legs.borrow().keys().copied().collect()
+    }
+}
+
+fn poll_write(write: &mut Option<Write>, cx: &mut Context<'_>) -> Option<Result<(), StoreError>> {
+    let Poll::Ready(done) = write.as_mut()?.as_mut().poll(cx) else {
+        return None;
+    };
+    *write = None;
+    Some(done)
+}
+
+const PULSE_MS: u64 = 50;
+const SNAPSHOT_MS: u64 = 5_000;
+pub(super) const CHECK_MS: u64 = 2_000;
