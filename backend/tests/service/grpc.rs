@@ -34,6 +34,20 @@ async fn session(backend: &Running) -> (Channel, String) {
     (channel, session.id)
 }
 
+/// Two to be bought at 95, once.
+fn order(session_id: &str, symbol: String) -> PlaceOrderRequest {
+    PlaceOrderRequest {
+        session_id: session_id.to_owned(),
+        symbol,
+        side: Side::Buy.into(),
+        r#type: OrderType::Limit.into(),
+        quantity: "2".into(),
+        price: "95".into(),
+        idempotency_key: "once".into(),
+        ..Default::default()
+    }
+}
+
 fn code(status: &Status) -> (Code, &str) {
     let code = status.metadata().get(CODE_KEY).expect("a code");
     (status.code(), code.to_str().expect("text"))
@@ -89,16 +103,7 @@ async fn orders_by_grpc_are_orders_by_rest() {
     let path = format!("/api/v1/sessions/{session_id}");
     let symbol = crate::sessions::symbol(&backend, &path).await;
     let mut exchange = ExchangeClient::new(channel);
-    let order = PlaceOrderRequest {
-        session_id: session_id.clone(),
-        symbol: symbol.clone(),
-        side: Side::Buy.into(),
-        r#type: OrderType::Limit.into(),
-        quantity: "2".into(),
-        price: "95".into(),
-        idempotency_key: "once".into(),
-        ..Default::default()
-    };
+    let order = order(&session_id, symbol);
     let placed = soon(exchange.place_order(order.clone()))
         .await
         .expect("it is taken");
@@ -107,7 +112,7 @@ async fn orders_by_grpc_are_orders_by_rest() {
         (placed.status.as_str(), placed.quantity.as_str()),
         ("open", "2")
     );
-    let again = soon(exchange.place_order(order.clone()))
+    let again = soon(exchange.place_order(order))
         .await
         .expect("it was taken");
     let again = again.into_inner().order.expect("an order");
@@ -149,7 +154,16 @@ async fn orders_by_grpc_are_orders_by_rest() {
     };
     let open = soon(exchange.list_orders(open)).await.expect("a list");
     assert_eq!(open.into_inner().orders.len(), 0);
+}
 
+#[tokio::test]
+async fn an_order_that_cannot_be_meant_is_refused_and_says_why() {
+    let backend = Running::start("").await;
+    let (channel, session_id) = session(&backend).await;
+    let path = format!("/api/v1/sessions/{session_id}");
+    let symbol = crate::sessions::symbol(&backend, &path).await;
+    let mut exchange = ExchangeClient::new(channel);
+    let order = order(&session_id, symbol);
     let nameless = PlaceOrderRequest {
         side: Side::Unspecified.into(),
         ..order.clone()
@@ -160,7 +174,6 @@ async fn orders_by_grpc_are_orders_by_rest() {
     assert_eq!(code(&refused), (Code::InvalidArgument, "invalid_argument"));
     let unknown = PlaceOrderRequest {
         symbol: "NOPE".into(),
-        idempotency_key: String::new(),
         ..order
     };
     let refused = soon(exchange.place_order(unknown))

@@ -13,7 +13,8 @@ const PATH: &str = "/api/v1/demo/token";
 fn lines() -> String {
     let keys = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/service/keys");
     format!(
-        "demo_issuer: {{ key: {{ file: {keys}/issuer.pem }}, issuer: me, audience: you, ttl: 1h }}\n\
+        "demo_issuer:\n  key: {{ file: {keys}/issuer.pem }}\n  \
+         issuer: me\n  audience: you\n  ttl: 1h\n\
          tokens:\n  issuer: me\n  audience: you\n  \
          keys: [{{ id: demo, algorithm: EdDSA, file: {keys}/issuer.pub.pem }}]"
     )
