@@ -19,7 +19,7 @@
 //! | [`health`] | is this endpoint fit to serve? |
 //! | [`drain`] | who leaves a draining endpoint, and when? |
 //! | [`snapshot`] | what does the data plane know at this moment? |
-//! | [`connection`] | what becomes of a connection whose endpoint leaves, dies or asks to be left? |
+//! | [`connection`] | what becomes of a connection when its endpoint goes? |
 //! | [`control`] | what follows from what the world just told us? |
 
 #![warn(missing_docs)]

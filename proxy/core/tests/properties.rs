@@ -174,32 +174,7 @@ impl World {
                     .collect();
                 self.tell(Event::Discovered { cluster, members });
             }
-            Step::Answer(n, passed, degraded) => {
-                if self.probes.is_empty() {
-                    return;
-                }
-                let (ticket, endpoint) = self.probes.remove(n % self.probes.len());
-                let state = if degraded {
-                    ReadinessState::Degraded
-                } else {
-                    ReadinessState::Ready
-                };
-                let readiness = Readiness {
-                    state,
-                    sessions: None,
-                };
-                let result = if passed {
-                    Ok(readiness)
-                } else {
-                    Err("no".to_owned())
-                };
-                self.tell(Event::Probed {
-                    ticket,
-                    cluster,
-                    endpoint,
-                    result,
-                });
-            }
+            Step::Answer(n, passed, degraded) => self.answer(n, passed, degraded),
             Step::Outcome(n, kind) => {
                 let kinds = [
                     Kind::Answered { status: 200 },
@@ -232,6 +207,30 @@ impl World {
                 self.open.entry(id(n)).or_default().pop();
             }
         }
+    }
+
+    /// One of the probes that are out is answered, if any is.
+    fn answer(&mut self, n: usize, passed: bool, degraded: bool) {
+        if self.probes.is_empty() {
+            return;
+        }
+        let (ticket, endpoint) = self.probes.remove(n % self.probes.len());
+        let state = if degraded {
+            ReadinessState::Degraded
+        } else {
+            ReadinessState::Ready
+        };
+        let readiness = Readiness {
+            state,
+            sessions: None,
+        };
+        let result = passed.then_some(readiness).ok_or_else(|| "no".to_owned());
+        self.tell(Event::Probed {
+            ticket,
+            cluster: name(),
+            endpoint,
+            result,
+        });
     }
 
     /// Serves every timer in its turn.
@@ -318,8 +317,17 @@ impl World {
     }
 }
 
+/// Failures are not kept in a file: what they show becomes a test of its own.
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn whatever_happens_the_promises_hold(

@@ -1,5 +1,7 @@
 //! What the controller knows of one cluster.
 
+mod draining;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -7,9 +9,8 @@ use std::time::Duration;
 
 use super::endpoint::EndpointState;
 use super::{By, Cause, Command, Count, Desk, Heard, Member, What};
-use crate::cluster::{Client, Cluster, ClusterSettings, Contract, Endpoint, EndpointId};
+use crate::cluster::{Cluster, ClusterSettings, Contract, Endpoint, EndpointId};
 use crate::cluster::{Health, Percent};
-use crate::drain::{Drain, Pace};
 use crate::health::{Kind, Readiness};
 use crate::time::Instant;
 
@@ -276,116 +277,6 @@ impl ClusterState {
         }
     }
 
-    /// Begins or ends the drain of an endpoint, as what is wanted of it demands.
-    fn pursue_drain(&mut self, id: &EndpointId, now: Instant) {
-        let settings = &self.settings.drain;
-        let Some(state) = self.endpoints.get_mut(id) else {
-            return;
-        };
-        if state.leaving().is_none() && (state.drain.is_some() || state.drained) {
-            state.drain = None;
-            state.drained = false;
-            state.load.forget_told();
-        } else if state.leaving().is_some() && state.drain.is_none() && !state.drained {
-            state.drain = Some(Drain::begin(settings, state.load.connections(), now));
-        }
-    }
-
-    /// Lets those go who are due.
-    fn drain(&mut self, id: &EndpointId, desk: &mut Desk, now: Instant) {
-        // What it keeps may have changed meanwhile, by a reload or its first answer.
-        self.pursue_drain(id, now);
-        let can_leave = self.somebody_else_takes(id);
-        let settings = self.settings.clone();
-        let Some(state) = self.endpoints.get_mut(id) else {
-            return;
-        };
-        let (Some(cause), Some(drain)) = (state.leaving(), state.drain.as_mut()) else {
-            return;
-        };
-        let (cluster, endpoint) = (settings.name.clone(), id.clone());
-        let remaining = state.load.connections();
-        let report = |desk: &mut Desk, what| desk.report(Some(&settings.name), Some(id), what);
-        if drain.is_over(now) {
-            let took = now.since(drain.began());
-            state.drain = None;
-            if remaining > 0 {
-                let (count, cause) = (Count::All, Cause::Deadline);
-                desk.order(Command::Close {
-                    cluster,
-                    endpoint,
-                    count,
-                    cause,
-                });
-            }
-            if !std::mem::replace(&mut state.drained, true) {
-                report(
-                    desk,
-                    What::Drained {
-                        took,
-                        left: remaining,
-                    },
-                );
-            }
-            self.stale = true;
-            return;
-        }
-        // Clients of an opaque endpoint that are between two requests cannot be seen, unless it
-        // tells how many sessions it has.
-        let unseen = settings.affinity.is_some() && state.load.reported() != Some(0);
-        let empty = state.load.total() == 0 && if state.contract { can_leave } else { !unseen };
-        if empty && !state.drained {
-            state.drained = true;
-            self.stale = true;
-            report(
-                desk,
-                What::Drained {
-                    took: now.since(drain.began()),
-                    left: 0,
-                },
-            );
-        }
-        let (pace, can_leave) = if state.contract {
-            (Pace::Rate, can_leave)
-        } else {
-            (Pace::Spread, true)
-        };
-        let step = drain.step(
-            remaining,
-            can_leave,
-            pace,
-            &settings.drain,
-            desk.draw(),
-            now,
-        );
-        if let Some(raised) = step.raised {
-            report(
-                desk,
-                What::RateRaised {
-                    configured: settings.drain.rate,
-                    raised,
-                },
-            );
-        }
-        if step.leave > 0 {
-            let count = Count::AtMost(step.leave);
-            desk.order(match state.contract {
-                true => Command::Move {
-                    cluster,
-                    endpoint,
-                    count,
-                    cause,
-                },
-                false => Command::Close {
-                    cluster,
-                    endpoint,
-                    count,
-                    cause,
-                },
-            });
-        }
-    }
-
     /// Asks what is due to be asked.
     fn probe(&mut self, id: &EndpointId, desk: &mut Desk, now: Instant) {
         let Some(state) = self.endpoints.get_mut(id).filter(|e| e.is_present()) else {
@@ -470,12 +361,6 @@ impl ClusterState {
         }
         self.view = Arc::new(view);
         true
-    }
-
-    /// Whether anybody but this endpoint would take its connections.
-    fn somebody_else_takes(&self, id: &EndpointId) -> bool {
-        let others = self.view.endpoints().iter().filter(|e| e.id != *id);
-        others.into_iter().any(|e| self.view.admits(e, Client::New))
     }
 
     /// Whether the share of those taken out allows another.
