@@ -4,7 +4,10 @@
 //! belongs to an endpoint is read from the snapshot when somebody asks ([`endpoints`]), so an
 //! endpoint that is gone leaves no series behind.
 
+mod connections;
 mod endpoints;
+mod plane;
+mod requests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +20,10 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+use self::connections::Connections;
+use self::plane::Plane;
+use self::requests::Requests;
+
 /// The metrics; cheap to clone, shared by all parts.
 #[derive(Clone)]
 pub struct Telemetry(Arc<Metrics>);
@@ -24,29 +31,9 @@ pub struct Telemetry(Arc<Metrics>);
 struct Metrics {
     registry: Registry,
     draining: AtomicBool,
-    snapshot_number: IntGauge,
-    requests: IntCounterVec,
-    responses: IntCounterVec,
-    rejected: IntCounterVec,
-    affinity: IntCounterVec,
-    dial_failures: IntCounterVec,
-    redirects: IntCounterVec,
-    moves: IntCounterVec,
-    move_seconds: Histogram,
-    lost: IntCounterVec,
-    ended: IntCounterVec,
-    parked: IntGauge,
-    buffer_full: IntCounterVec,
-    messages: IntCounterVec,
-    refused_connections: IntCounterVec,
-    downstream_connections: IntGauge,
-    identity: IntCounterVec,
-    probes: IntCounterVec,
-    reports: IntCounterVec,
-    discovery: IntCounterVec,
-    outcomes_dropped: IntCounter,
-    events_missed: IntCounter,
-    reloads: IntCounterVec,
+    requests: Requests,
+    connections: Connections,
+    plane: Plane,
 }
 
 impl Telemetry {
@@ -54,115 +41,9 @@ impl Telemetry {
     pub fn new() -> Self {
         let make = Maker(Registry::new());
         Self(Arc::new(Metrics {
-            snapshot_number: make.gauge(
-                "holdfast_snapshot_number",
-                "Number of the snapshot in force; grows with every change",
-            ),
-            requests: make.counters(
-                "holdfast_requests_total",
-                "Requests by route and relay",
-                &["route", "relay"],
-            ),
-            responses: make.counters(
-                "holdfast_responses_total",
-                "Answers to clients by route and status class",
-                &["route", "class"],
-            ),
-            rejected: make.counters(
-                "holdfast_rejected_total",
-                "Requests the edge answered itself, by reason",
-                &["reason"],
-            ),
-            affinity: make.counters(
-                "holdfast_affinity_total",
-                "Verdicts on the affinity of clients",
-                &["cluster", "verdict"],
-            ),
-            dial_failures: make.counters(
-                "holdfast_dial_failures_total",
-                "Endpoints that could not be reached",
-                &["cluster"],
-            ),
-            redirects: make.counters(
-                "holdfast_redirects_total",
-                "Answers 421 and 503 of endpoints that were followed elsewhere",
-                &["cluster", "status"],
-            ),
-            moves: make.counters(
-                "holdfast_moves_total",
-                "Moves of live connections between endpoints",
-                &["relay", "cause", "outcome"],
-            ),
-            move_seconds: make.histogram(
-                "holdfast_move_seconds",
-                "From the loss of the old upstream leg to the first byte over the new one",
-            ),
-            lost: make.counters(
-                "holdfast_lost_total",
-                "Connections that could not be kept, by reason; the number to watch",
-                &["reason"],
-            ),
-            ended: make.counters(
-                "holdfast_ended_total",
-                "Connections that ended, by relay and ending",
-                &["relay", "ending"],
-            ),
-            parked: make.gauge(
-                "holdfast_parked",
-                "Connections that wait for an endpoint to take them",
-            ),
-            buffer_full: make.counters(
-                "holdfast_buffer_full_total",
-                "Times a bounded buffer was full, by buffer",
-                &["buffer"],
-            ),
-            messages: make.counters(
-                "holdfast_messages_total",
-                "WebSocket messages and events carried, by relay and direction",
-                &["relay", "direction"],
-            ),
-            refused_connections: make.counters(
-                "holdfast_refused_connections_total",
-                "Connections refused before a request was read, by reason",
-                &["reason"],
-            ),
-            downstream_connections: make.gauge(
-                "holdfast_downstream_connections",
-                "Connections of clients to the edge",
-            ),
-            identity: make.counters(
-                "holdfast_identity_total",
-                "Tokens and tickets judged, by verdict",
-                &["verdict"],
-            ),
-            probes: make.counters(
-                "holdfast_probes_total",
-                "Probes by cluster, kind and result",
-                &["cluster", "kind", "result"],
-            ),
-            reports: make.counters(
-                "holdfast_reports_total",
-                "Changes of endpoints and clusters, by what changed",
-                &["cluster", "what"],
-            ),
-            discovery: make.counters(
-                "holdfast_discovery_total",
-                "Answers of discovery, by cluster and result",
-                &["cluster", "result"],
-            ),
-            outcomes_dropped: make.counter(
-                "holdfast_outcomes_dropped_total",
-                "Outcomes the control plane did not hear of because its queue was full",
-            ),
-            events_missed: make.counter(
-                "holdfast_events_missed_total",
-                "Events an operators' page missed because it read too slowly",
-            ),
-            reloads: make.counters(
-                "holdfast_reloads_total",
-                "Configuration reloads by result",
-                &["result"],
-            ),
+            requests: Requests::new(&make),
+            connections: Connections::new(&make),
+            plane: Plane::new(&make),
             draining: AtomicBool::new(false),
             registry: make.0,
         }))
@@ -172,6 +53,7 @@ impl Telemetry {
     pub fn request(&self, route: &str, relay: Relay) {
         self.0
             .requests
+            .requests
             .with_label_values(&[route, relay.as_str()])
             .inc();
     }
@@ -179,6 +61,7 @@ impl Telemetry {
     /// A client was answered.
     pub fn response(&self, route: &str, status: u16) {
         self.0
+            .requests
             .responses
             .with_label_values(&[route, class(status)])
             .inc();
@@ -191,12 +74,13 @@ impl Telemetry {
 
     /// The edge answered a request itself; `reason` is one of the edge's own codes.
     pub fn refused(&self, reason: &'static str) {
-        self.0.rejected.with_label_values(&[reason]).inc();
+        self.0.requests.rejected.with_label_values(&[reason]).inc();
     }
 
     /// A client's affinity was judged.
     pub fn affinity(&self, cluster: &ClusterName, verdict: AffinityVerdict) {
         self.0
+            .requests
             .affinity
             .with_label_values(&[cluster.as_str(), verdict.as_str()])
             .inc();
@@ -205,6 +89,7 @@ impl Telemetry {
     /// An endpoint could not be reached.
     pub fn dial_failed(&self, cluster: &ClusterName) {
         self.0
+            .requests
             .dial_failures
             .with_label_values(&[cluster.as_str()])
             .inc();
@@ -214,6 +99,7 @@ impl Telemetry {
     pub fn redirected(&self, cluster: &ClusterName, status: u16) {
         let status = if status == 421 { "421" } else { "503" };
         self.0
+            .requests
             .redirects
             .with_label_values(&[cluster.as_str(), status])
             .inc();
@@ -228,22 +114,24 @@ impl Telemetry {
         took: Option<Duration>,
     ) {
         self.0
+            .connections
             .moves
             .with_label_values(&[relay.as_str(), cause, outcome])
             .inc();
         if let Some(took) = took {
-            self.0.move_seconds.observe(took.as_secs_f64());
+            self.0.connections.move_seconds.observe(took.as_secs_f64());
         }
     }
 
     /// A connection could not be kept.
     pub fn lost(&self, reason: &'static str) {
-        self.0.lost.with_label_values(&[reason]).inc();
+        self.0.connections.lost.with_label_values(&[reason]).inc();
     }
 
     /// A connection ended.
     pub fn ended(&self, relay: Relay, ending: &'static str) {
         self.0
+            .connections
             .ended
             .with_label_values(&[relay.as_str(), ending])
             .inc();
@@ -251,17 +139,18 @@ impl Telemetry {
 
     /// Counts a connection that waits for an endpoint, until the guard is dropped.
     pub fn parked(&self) -> Counted {
-        Counted::one(self.0.parked.clone())
+        Counted::one(self.0.connections.parked.clone())
     }
 
     /// Counts a client's connection to the edge, until the guard is dropped.
     pub fn downstream_connection(&self) -> Counted {
-        Counted::one(self.0.downstream_connections.clone())
+        Counted::one(self.0.connections.downstream_connections.clone())
     }
 
     /// A connection was refused before a request was read.
     pub fn refused_connection(&self, reason: &'static str) {
         self.0
+            .connections
             .refused_connections
             .with_label_values(&[reason])
             .inc();
@@ -269,25 +158,31 @@ impl Telemetry {
 
     /// A bounded buffer was full.
     pub fn buffer_full(&self, buffer: &'static str) {
-        self.0.buffer_full.with_label_values(&[buffer]).inc();
+        self.0
+            .connections
+            .buffer_full
+            .with_label_values(&[buffer])
+            .inc();
     }
 
     /// The counter of messages in one direction (`up`, `down`), for a relay to keep.
     pub fn messages(&self, relay: Relay, direction: &'static str) -> IntCounter {
         self.0
+            .connections
             .messages
             .with_label_values(&[relay.as_str(), direction])
     }
 
     /// A token or ticket was judged.
     pub fn identity(&self, verdict: &'static str) {
-        self.0.identity.with_label_values(&[verdict]).inc();
+        self.0.requests.identity.with_label_values(&[verdict]).inc();
     }
 
     /// A probe was answered.
     pub fn probed(&self, cluster: &ClusterName, kind: &'static str, passed: bool) {
         let result = if passed { "pass" } else { "fail" };
         self.0
+            .plane
             .probes
             .with_label_values(&[cluster.as_str(), kind, result])
             .inc();
@@ -296,13 +191,18 @@ impl Telemetry {
     /// Something changed that people are told of.
     pub fn reported(&self, cluster: Option<&ClusterName>, what: &'static str) {
         let cluster = cluster.map_or("", ClusterName::as_str);
-        self.0.reports.with_label_values(&[cluster, what]).inc();
+        self.0
+            .plane
+            .reports
+            .with_label_values(&[cluster, what])
+            .inc();
     }
 
     /// Discovery answered, or did not.
     pub fn discovered(&self, cluster: &ClusterName, found: bool) {
         let result = if found { "found" } else { "failed" };
         self.0
+            .plane
             .discovery
             .with_label_values(&[cluster.as_str(), result])
             .inc();
@@ -310,23 +210,24 @@ impl Telemetry {
 
     /// The control plane's queue was full.
     pub fn outcome_dropped(&self) {
-        self.0.outcomes_dropped.inc();
+        self.0.plane.outcomes_dropped.inc();
     }
 
     /// An operators' page read too slowly and missed so many events.
     pub fn events_missed(&self, count: u64) {
-        self.0.events_missed.inc_by(count);
+        self.0.plane.events_missed.inc_by(count);
     }
 
     /// The configuration was read anew.
     pub fn reloaded(&self, accepted: bool) {
         let result = if accepted { "accepted" } else { "refused" };
-        self.0.reloads.with_label_values(&[result]).inc();
+        self.0.plane.reloads.with_label_values(&[result]).inc();
     }
 
     /// A snapshot is in force.
     pub fn published(&self, number: u64) {
         self.0
+            .plane
             .snapshot_number
             .set(i64::try_from(number).unwrap_or(i64::MAX));
     }

@@ -1,0 +1,66 @@
+//! What becomes of connections, those of clients and those the relays keep.
+
+use prometheus::{Histogram, IntCounterVec, IntGauge};
+
+use super::Maker;
+
+pub(super) struct Connections {
+    pub(super) downstream_connections: IntGauge,
+    pub(super) refused_connections: IntCounterVec,
+    pub(super) moves: IntCounterVec,
+    pub(super) move_seconds: Histogram,
+    pub(super) lost: IntCounterVec,
+    pub(super) ended: IntCounterVec,
+    pub(super) parked: IntGauge,
+    pub(super) buffer_full: IntCounterVec,
+    pub(super) messages: IntCounterVec,
+}
+
+impl Connections {
+    pub(super) fn new(make: &Maker) -> Self {
+        Self {
+            downstream_connections: make.gauge(
+                "holdfast_downstream_connections",
+                "Connections of clients to the edge",
+            ),
+            refused_connections: make.counters(
+                "holdfast_refused_connections_total",
+                "Connections refused before a request was read, by reason",
+                &["reason"],
+            ),
+            moves: make.counters(
+                "holdfast_moves_total",
+                "Moves of live connections between endpoints",
+                &["relay", "cause", "outcome"],
+            ),
+            move_seconds: make.histogram(
+                "holdfast_move_seconds",
+                "From the loss of the old upstream leg to the first byte over the new one",
+            ),
+            lost: make.counters(
+                "holdfast_lost_total",
+                "Connections that could not be kept, by reason; the number to watch",
+                &["reason"],
+            ),
+            ended: make.counters(
+                "holdfast_ended_total",
+                "Connections that ended, by relay and ending",
+                &["relay", "ending"],
+            ),
+            parked: make.gauge(
+                "holdfast_parked",
+                "Connections that wait for an endpoint to take them",
+            ),
+            buffer_full: make.counters(
+                "holdfast_buffer_full_total",
+                "Times a bounded buffer was full, by buffer",
+                &["buffer"],
+            ),
+            messages: make.counters(
+                "holdfast_messages_total",
+                "WebSocket messages and events carried, by relay and direction",
+                &["relay", "direction"],
+            ),
+        }
+    }
+}
