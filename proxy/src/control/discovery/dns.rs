@@ -139,8 +139,8 @@ fn ttl(answer: &Lookup) -> Duration {
 }
 
 const TTL_MIN: Duration = Duration::from_secs(1);
-const FAILED_PAUSE: Duration = Duration::from_secs(2);
+pub(super) const FAILED_PAUSE: Duration = Duration::from_secs(2);
 /// For all questions of one round.
-const ASK_MAX: Duration = Duration::from_secs(10);
+pub(super) const ASK_MAX: Duration = Duration::from_secs(10);
 /// Endpoints of one cluster that are taken from an answer.
 const MEMBERS_MAX: usize = 1024;

@@ -110,7 +110,10 @@ mod tests {
     fn yaml_and_json_lists_are_read() {
         for text in [
             "- { id: a, address: 10.0.0.7:9001 }\n- id: b\n  address: '[::1]:9002'\n  weight: 3\n",
-            r#"[{"id":"a","address":"10.0.0.7:9001"},{"id":"b","address":"[::1]:9002","weight":3}]"#,
+            r#"[
+                {"id":"a","address":"10.0.0.7:9001"},
+                {"id":"b","address":"[::1]:9002","weight":3}
+            ]"#,
         ] {
             let found = parse(text).expect("a good list");
             let found: Vec<_> = found
