@@ -128,7 +128,7 @@ fn list(schema: &Value, shape: &Value, path: &str, rows: &mut Vec<String>) {
         let inner = resolve(schema, value);
         let what = value["description"]
             .as_str()
-            .or(inner["description"].as_str())
+            .or_else(|| inner["description"].as_str())
             .unwrap_or("");
         let words = choices(inner)
             .map(|words| format!(" One of {words}."))

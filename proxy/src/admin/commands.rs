@@ -1,4 +1,5 @@
-//! What an operator may want of an endpoint: `POST /endpoints/{cluster}/{id}/drain | ready | maint`.
+//! What an operator may want of an endpoint: `POST /endpoints/{cluster}/{id}/{command}`, where
+//! the command is `drain`, `ready` or `maint`.
 //!
 //! `drain?wait=30s` answers when the endpoint is empty, or with `504` after that time; a pod's
 //! preStop hook can wait on it.
