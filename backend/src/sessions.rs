@@ -13,6 +13,7 @@ mod attachment;
 mod queries;
 mod refusal;
 mod running;
+mod scenarios;
 mod settings;
 mod settle;
 
@@ -22,7 +23,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use holdfast_exchange::Scenario;
 use holdfast_session::engine::{Engine, Founding};
 use holdfast_session::id::{ClaimId, ClientId, EndpointId, Epoch, Incarnation, SessionId};
 use holdfast_session::journal::Asked;
@@ -356,15 +356,8 @@ impl Inner {
     }
 
     fn founding(&self, request: view::SessionRequest) -> Result<Founding, Refusal> {
-        let scenario = Scenario::default();
-        if request
-            .scenario
-            .as_ref()
-            .is_some_and(|name| *name != scenario.name)
-        {
-            let message = format!("no such scenario; there is {}", scenario.name);
-            return Err(Refusal::Invalid(Problem::new("unknown_scenario", message)));
-        }
+        let scenario = scenarios::named(request.scenario.as_deref())
+            .map_err(|message| Refusal::Invalid(Problem::new("unknown_scenario", message)))?;
         if request.seed.is_some_and(|seed| seed >= 1 << 53) {
             let message = "a seed is below 2^53, so that JSON numbers keep it";
             return Err(Refusal::Invalid(Problem::new("invalid_seed", message)));
