@@ -15,7 +15,7 @@ use holdfast_session::engine::{Advanced, Engine, Stored, Ticket};
 use holdfast_session::id::{ClientId, ConnectionId, SessionId};
 use holdfast_session::log::Log;
 use holdfast_session::message::Answer;
-use holdfast_session::ownership::Holder;
+use holdfast_session::ownership::{Holder, Owner};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
@@ -213,11 +213,11 @@ impl Running {
             biased;
             done = pending(&mut self.append) => {
                 self.append = None;
-                self.appended(done)
+                self.appended(done).await
             }
             done = pending(&mut self.snapshot) => {
                 self.snapshot = None;
-                self.snapshot_written(done)
+                self.snapshot_written(done).await
             }
             mail = self.mail.recv(), if takes_mail => match mail {
                 Some(mail) => self.take(mail).await,
@@ -265,6 +265,15 @@ impl Running {
             return self.check(now).await;
         }
         Goes::Continue(())
+    }
+
+    /// This process, as the record names it.
+    pub(super) fn owner(&self) -> Owner {
+        Owner {
+            endpoint: self.me.endpoint.clone(),
+            incarnation: self.me.incarnation,
+            address: self.me.address.clone(),
+        }
     }
 
     pub(super) fn fence(&self) -> Fence {

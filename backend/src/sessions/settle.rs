@@ -115,8 +115,8 @@ impl Inner {
         };
         match self.store.claim(found.id, seen, next).await {
             Ok(state) => self.revive(found, claim, state).await.map(Some),
-            Err(StoreError::Fenced { .. }) => Ok(None),
-            Err(StoreError::Missing) => Err(Refusal::Ended),
+            // another was faster, or it was ended or lost: the record says which
+            Err(StoreError::Fenced { .. } | StoreError::Missing) => Ok(None),
             Err(error) => Err(trouble(error)),
         }
     }
@@ -268,8 +268,13 @@ impl Inner {
 /// A store that fails is a reason to come again.
 pub(super) fn trouble(error: StoreError) -> Refusal {
     tracing::warn!(%error, "store failed");
+    let message = match error {
+        StoreError::Lost => "the store has lost sessions; its owner may write this one anew",
+        StoreError::Full => "the store is full; nothing new is taken",
+        _ => "the store does not answer",
+    };
     Refusal::Unavailable {
-        problem: Problem::retryable("store_unavailable", "the store does not answer"),
+        problem: Problem::retryable("store_unavailable", message),
         retry_after: std::time::Duration::from_secs(1),
     }
 }

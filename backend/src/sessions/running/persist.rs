@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use holdfast_session::engine::Batch;
+use holdfast_session::ownership::Record;
 
 use super::{Goes, Over, Running};
 use crate::clock::{self, Instant};
 use crate::sessions::Refusal;
-use crate::store::{Fence, Snapshot, StoreError};
+use crate::store::{Fence, New, Snapshot, StoreError};
 
 /// Between tries while the store does not answer.
 const RETRY: Duration = Duration::from_millis(500);
@@ -29,11 +30,15 @@ impl Running {
     }
 
     /// An append has ended.
-    pub(super) fn appended(&mut self, done: Result<(), StoreError>) -> Goes {
+    pub(super) async fn appended(&mut self, done: Result<(), StoreError>) -> Goes {
         match done {
             Ok(()) => {
                 self.stands();
                 Goes::Continue(())
+            }
+            Err(StoreError::Missing) => {
+                self.engine.retry();
+                self.missing().await
             }
             Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
             Err(error @ (StoreError::Busy | StoreError::Full)) => {
@@ -101,6 +106,10 @@ impl Running {
                 self.held_is_ready = true;
                 Goes::Continue(())
             }
+            Err(StoreError::Missing) => {
+                self.engine.retry();
+                self.missing().await
+            }
             Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
             Err(_) => Goes::Continue(()),
         }
@@ -124,13 +133,16 @@ impl Running {
         ));
     }
 
-    pub(super) fn snapshot_written(&mut self, done: Result<(), StoreError>) -> Goes {
+    pub(super) async fn snapshot_written(&mut self, done: Result<(), StoreError>) -> Goes {
         match done {
             Ok(()) => {
                 // a snapshot of this owner's own replaces what it was revived from
                 self.times.check = clock::now() + self.settings.check_interval;
                 Goes::Continue(())
             }
+            // an open append meets the same; it is told first
+            Err(StoreError::Missing) if self.append.is_some() => Goes::Continue(()),
+            Err(StoreError::Missing) => self.missing().await,
             Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
             Err(error) => {
                 tracing::warn!(session = %self.shared.id, %error, "snapshot failed");
@@ -167,8 +179,57 @@ impl Running {
         match self.store.find(self.shared.id).await {
             Ok(Some(found)) if found.ended => Goes::Break(Over::Ended),
             Ok(Some(found)) if found.record.claim != self.holder.claim() => Goes::Break(Over::Lost),
+            Ok(None) | Err(StoreError::Lost) if self.holder.serves() => self.missing().await,
             _ => Goes::Continue(()),
         }
+    }
+
+    /// The store does not know the session that is served here.
+    pub(super) async fn missing(&mut self) -> Goes {
+        match self.write_anew(false).await {
+            Ok(()) => {
+                self.times.trouble = None;
+                self.held_is_ready = true;
+                Goes::Continue(())
+            }
+            Err(StoreError::Missing) => Goes::Break(Over::Ended),
+            Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
+            Err(error) => self.trouble(&error.to_string()),
+        }
+    }
+
+    /// Unless the session was ended, the store has lost it: it is written anew
+    /// from memory, under the claim it has. Only its owner can do that; whoever
+    /// is first stands.
+    pub(super) async fn write_anew(&mut self, last_act: bool) -> Result<(), StoreError> {
+        let claim = self.holder.claim();
+        match self.store.find(self.shared.id).await {
+            Ok(None) | Err(StoreError::Lost) => {}
+            Ok(Some(found)) if found.ended => return Err(StoreError::Missing),
+            // it was written, and only the answer was lost
+            Ok(Some(found)) if found.record.claim == claim => return Ok(()),
+            Ok(Some(found)) => {
+                let generation = found.record.claim.generation;
+                return Err(StoreError::Fenced { generation });
+            }
+            Err(error) => return Err(error),
+        }
+        let record = Record {
+            claim,
+            owner: self.owner(),
+            leaving: self.leaving,
+            laid_down: false,
+        };
+        let new = New {
+            id: self.shared.id,
+            record,
+            subject: self.shared.subject.clone(),
+            created_ms: self.shared.created_ms,
+            snapshot: self.state(last_act).ok_or(StoreError::Busy)?,
+        };
+        self.store.create(new).await?;
+        tracing::warn!(session = %self.shared.id, "the store had lost the session: written anew");
+        Ok(())
     }
 
     pub(super) const fn is_lost(error: &StoreError) -> bool {

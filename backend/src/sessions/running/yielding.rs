@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdfast_session::id::ClaimId;
-use holdfast_session::ownership::{Claim, Holder, OnRelease, Owner, Record};
+use holdfast_session::ownership::{Claim, Holder, OnRelease, Record};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -51,19 +51,26 @@ impl Running {
         if let Some(snapshot) = self.snapshot.as_mut() {
             let written = snapshot.await;
             self.snapshot = None;
-            written?;
+            match written {
+                // the last one, below, is what counts
+                Ok(()) | Err(StoreError::Missing) => {}
+                Err(error) => return Err(error),
+            }
         }
         if let Some(append) = self.append.as_mut() {
             let appended = append.await;
             self.append = None;
-            if let Goes::Break(_) = self.appended(appended) {
+            if let Goes::Break(_) = self.appended(appended).await {
                 return Err(StoreError::Missing);
             }
         }
         let Some(snapshot) = self.state(true) else {
             return Err(StoreError::Busy);
         };
-        self.store.snapshot(self.fence(), snapshot).await?;
+        match self.store.snapshot(self.fence(), snapshot).await {
+            Err(StoreError::Missing) => self.write_anew(true).await?,
+            written => written?,
+        }
         self.holder.stopped(self.now_ms());
         self.held = None;
         for (_, reply) in self.tickets.drain() {
@@ -85,11 +92,7 @@ impl Running {
         };
         let record = Record {
             claim: next,
-            owner: Owner {
-                endpoint: self.me.endpoint.clone(),
-                incarnation: self.me.incarnation,
-                address: self.me.address.clone(),
-            },
+            owner: self.owner(),
             leaving: self.leaving,
             laid_down: false,
         };
@@ -99,6 +102,8 @@ impl Running {
                 self.engine.renew(next.generation);
                 Goes::Continue(())
             }
+            // written anew, it is claimed at the next turn
+            Err(StoreError::Missing) if self.write_anew(true).await.is_ok() => Goes::Continue(()),
             Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
             Err(_) => {
                 self.holder.stopped(self.now_ms());
@@ -111,6 +116,8 @@ impl Running {
     pub(super) async fn set_leaving(&mut self, leaving: bool) -> Goes {
         self.leaving = leaving;
         match self.store.mark(self.fence(), leaving, false).await {
+            // written anew, the record says it
+            Err(StoreError::Missing) if self.holder.serves() => self.missing().await,
             Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
             Ok(()) | Err(_) => Goes::Continue(()),
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdfast_session::id::{ConnectionId, Incarnation};
+use holdfast_session::id::{ConnectionId, Incarnation, SessionId};
 use holdfast_session::subscription::{Channels, Coalesce};
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use super::flaky::Flaky;
 use crate::handoff::{Handoff, ReleaseAsk, Released, Unreachable};
 use crate::sessions::{Ask, Dial, Me, Sessions, Transport};
-use crate::store::SqliteStore;
+use crate::store::{SqliteStore, Store};
 
 /// One store and who can be reached.
 pub(super) struct Stage {
@@ -73,6 +73,16 @@ impl Stage {
         }
     }
 
+    /// The store forgets everything, as a server that is emptied.
+    pub(super) fn empty_the_store(&self) {
+        let file = self.folder.join("sessions.db");
+        let db = rusqlite::Connection::open(file).expect("a file");
+        let patience = std::time::Duration::from_secs(5);
+        db.busy_timeout(patience).expect("a setting");
+        db.execute_batch("BEGIN IMMEDIATE; DELETE FROM session; DELETE FROM snapshot; DELETE FROM journal; COMMIT")
+            .expect("emptied");
+    }
+
     /// Nobody reaches this process any more; it goes on by itself.
     pub(super) fn cut_off(&self, name: &str) {
         self.wire.reachable.lock().remove(name);
@@ -102,6 +112,13 @@ impl Process {
         future: impl Future<Output = T> + Send + 'static,
     ) -> tokio::task::JoinHandle<T> {
         self.runtime.spawn(future)
+    }
+
+    /// Returns when the store has heard of the session.
+    pub(super) async fn store_knows(&self, id: SessionId) {
+        while self.store.find(id).await.is_ok_and(|found| found.is_none()) {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Everything it was doing stops where it is.

@@ -104,3 +104,57 @@ fn two_endpoints_that_want_a_dead_owners_session_agree() {
     });
     assert_eq!(owners[0], owners[1]);
 }
+
+#[test]
+fn a_session_the_store_has_lost_is_written_anew_by_its_owner_and_by_nobody_else() {
+    let stage = Stage::new("emptied");
+    let (a, b) = (stage.process("a", 1), stage.process("b", 1));
+    let id = create(&a);
+    let ask = Ask::default();
+    let sent = a.block_on(async {
+        let leg = a
+            .sessions
+            .open(id, &ask, dial(1, 1, None))
+            .await
+            .expect("taken");
+        let Attachment {
+            mut output, input, ..
+        } = leg;
+        input.send(order(1)).await.expect("a running leg");
+        let mut sent = until(&mut output, is_answer).await;
+        stage.empty_the_store();
+        let there = b.sessions.read(id, &stage::moved_from("a")).await;
+        assert_eq!(
+            there.expect_err("a request creates nothing"),
+            Refusal::Missing("session")
+        );
+        input.send(order(2)).await.expect("a running leg");
+        sent.extend(until(&mut output, is_answer).await);
+        deliveries(sent)
+    });
+    assert!(is_chain(&sent), "nobody saw a thing");
+    a.kill();
+    b.block_on(async {
+        let ask = stage::moved_from("a");
+        let orders = b.sessions.orders(id, &ask, OrdersQuery::default()).await;
+        assert_eq!(
+            orders.expect("revived").orders.len(),
+            2,
+            "both orders are there"
+        );
+    });
+}
+
+#[test]
+fn an_owner_with_nothing_to_write_notices_and_lets_go_as_ever() {
+    let stage = Stage::new("emptied-idle");
+    let (a, b) = (stage.process("a", 1), stage.process("b", 1));
+    let id = create(&a);
+    stage.empty_the_store();
+    a.sessions_set_draining(true);
+    let revived = b.block_on(async {
+        a.store_knows(id).await;
+        b.sessions.read(id, &Ask::default()).await
+    });
+    assert_eq!(revived.expect("taken over").endpoint, "b");
+}
