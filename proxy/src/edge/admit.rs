@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_core::decide::decide_on;
+use holdfast_core::route::path::normal;
 use holdfast_core::route::{Fields, Identity, Route};
 use holdfast_core::{Draw, Instant, Reject, Relay, Request, Verdict, WallTime, Why};
 use holdfast_wire::cookie;
@@ -53,7 +54,7 @@ impl Edge {
         if is_reserved(head.uri.path()) {
             return Err(Answer::new(
                 Code::NoRoute,
-                "paths below /holdfast/ belong to the edge",
+                "this path is for the edge and its endpoints alone",
             ));
         }
         let route = self.decide(head, exchange)?;
@@ -235,13 +236,19 @@ fn is_ticket_request(head: &RequestHeader) -> bool {
     head.method == Method::POST && head.uri.path() == "/holdfast/ticket"
 }
 
-/// Paths that clients have no business with, in any spelling a server could take for them.
+/// Paths that clients have no business with: what proxies and endpoints say to each other with
+/// the cluster's key, which the edge adds to everything it forwards. Judged as routes are, in any
+/// spelling that a server could take for them; a path that means nothing has no route either.
 fn is_reserved(path: &str) -> bool {
+    let path = normal(path).unwrap_or_default();
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
     segments
         .next()
-        .is_some_and(|first| first.eq_ignore_ascii_case("holdfast"))
+        .is_some_and(|first| RESERVED.iter().any(|own| first.eq_ignore_ascii_case(own)))
 }
+
+/// First segments of such paths: the edge's orders, and the gRPC service that takes sessions over.
+const RESERVED: [&str; 2] = ["holdfast", "holdfast.session.v1.Handoff"];
 
 /// The client's id of the request, if it is one that fits a log; else a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {

@@ -128,6 +128,9 @@ async fn clients_cannot_speak_the_handoff_contract() {
         "/holdfast/ready",
         "//holdfast/drain",
         "/HOLDFAST/drain",
+        "/%68oldfast/drain",
+        "/%2e/holdfast/drain",
+        "/holdfast.session.v1.Handoff/Release",
     ] {
         assert_eq!(
             proxy.client().await.get(path, "").await.status,
