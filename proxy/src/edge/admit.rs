@@ -281,8 +281,9 @@ impl Fields for HeaderFields<'_> {
             .get_all(header::COOKIE)
             .iter()
             .map(|value| value.as_bytes());
-        for value in cookie::values(fields, name).filter_map(|v| std::str::from_utf8(v).ok()) {
-            if accept(value) {
+        for value in cookie::values(fields, name) {
+            // what is no text is a claim too, and a worthless one
+            if accept(std::str::from_utf8(value).unwrap_or_default()) {
                 return;
             }
         }

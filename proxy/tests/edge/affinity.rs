@@ -33,6 +33,7 @@ async fn a_worthless_cookie_leads_to_a_fresh_one_and_a_counted_verdict() {
     let forged = [
         "Cookie: holdfast=\r\n",
         "Cookie: holdfast=a\r\n",
+        "Cookie: holdfast=\u{ff}\r\n",
         &long,
         &lost_key,
     ];
