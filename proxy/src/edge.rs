@@ -432,6 +432,10 @@ fn explain(error: &Error, exchange: &Exchange) -> Option<Answer> {
         (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => {
             Some(Answer::new(Code::BadRequest, "the request is malformed"))
         }
+        (ErrorSource::Downstream, ErrorType::Custom("InvalidChunk" | "InvalidTrailerEnd")) => {
+            let says = "the body's chunks are malformed";
+            Some(Answer::new(Code::AmbiguousFraming, says))
+        }
         (ErrorSource::Downstream, _) => None,
         (ErrorSource::Upstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout) => Some(
             Answer::new(Code::EndpointTimeout, "the endpoint did not answer in time"),

@@ -174,3 +174,31 @@ async fn the_request_id_is_the_client_s_if_it_is_fit_for_a_log() {
         "{id}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_with_malformed_chunks_is_answered_400_and_ends_the_connection() {
+    let a = Endpoint::start("a").await;
+    let proxy = Proxy::start(&[&a]).await;
+    for chunks in [
+        "-2|{}|0||",
+        "0x2|{}|0||",
+        "2|{}XX0||",
+        "10000000000000002|{}|0||",
+    ] {
+        let mut client = proxy.client().await;
+        let head = "POST / HTTP/1.1|Host: e|Transfer-Encoding: chunked||";
+        client
+            .send(format!("{head}{chunks}").replace('|', "\r\n"))
+            .await;
+        let answer = client
+            .answer()
+            .await
+            .unwrap_or_else(|| panic!("{chunks}: no answer"));
+        assert_eq!(
+            (answer.status, answer.code()),
+            (400, "ambiguous_framing".to_owned()),
+            "{chunks}"
+        );
+        assert!(client.closed().await, "{chunks}");
+    }
+}
