@@ -13,7 +13,8 @@ use super::handshake::BadUpgrade;
 use crate::upstream::body::Body;
 use crate::upstream::dial::Dialled;
 
-/// The fields of an endpoint's answer that a client may see, with the edge's own.
+/// The fields of an endpoint's answer that a client may see, with the edge's own: its word on
+/// what a field says replaces the endpoint's, but cookies stand beside each other.
 pub(super) fn for_client(
     head: &ResponseHeader,
     own: Vec<(HeaderName, HeaderValue)>,
@@ -25,7 +26,11 @@ pub(super) fn for_client(
         }
     }
     for (name, value) in own {
-        answer.append_header(name, value)?;
+        if name == header::SET_COOKIE {
+            answer.append_header(name, value)?;
+        } else {
+            answer.insert_header(name, value)?;
+        }
     }
     Ok(answer)
 }
