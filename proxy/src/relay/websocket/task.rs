@@ -46,6 +46,9 @@ pub(super) struct Traffic {
     endpoint: Option<TcpStream>,
     /// The client's FIN was passed on.
     shut: bool,
+    /// The endpoint takes no more. What it said before is still to be read: an endpoint that
+    /// closes in the middle of a message has its reason on the way.
+    deaf: bool,
     /// What came with the last answer's head.
     early: Vec<u8>,
     from_client: u64,
@@ -68,6 +71,7 @@ impl Traffic {
             unflushed: false,
             endpoint: Some(stream),
             shut: false,
+            deaf: false,
             early,
             from_client: 0,
             to_client: 0,
@@ -243,7 +247,12 @@ impl Task {
     }
 
     fn write_up(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Some(endpoint) = &mut self.traffic.endpoint else {
+        let Some(endpoint) = self
+            .traffic
+            .endpoint
+            .as_mut()
+            .filter(|_| !self.traffic.deaf)
+        else {
             return false;
         };
         let bytes = self.machine.to_upstream();
@@ -259,7 +268,10 @@ impl Task {
                 self.machine.upstream_written(count, now);
                 true
             }
-            Poll::Ready(_) => self.upstream_ended(now),
+            Poll::Ready(_) => {
+                self.traffic.deaf = true;
+                true
+            }
         }
     }
 
@@ -344,6 +356,7 @@ impl Task {
             self.traffic.endpoint = Some(dialled.stream);
             self.traffic.early = dialled.early;
             self.traffic.shut = false;
+            self.traffic.deaf = false;
         }
         self.machine.handle_answer(answer, now);
         self.hear_early(now);
