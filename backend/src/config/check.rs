@@ -273,7 +273,10 @@ impl Checker<'_> {
             self.between(path, span, least, most);
         }
         self.between("handoff.hold", file.handoff.hold, Span::seconds(0), most);
+        let pulse = file.simulator.pulse;
+        self.between("simulator.pulse", pulse, Span::millis(10), least);
         Settings {
+            pulse: pulse.0,
             catch_up: file.simulator.catch_up.0,
             snapshot_interval: file.handoff.snapshots.0,
             hold: file.handoff.hold.0,

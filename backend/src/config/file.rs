@@ -266,6 +266,8 @@ impl Default for Heartbeat {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Simulator {
+    /// How often the market goes on; what happened between leaves together. 10ms to 1s.
+    pub pulse: Span,
     /// How far behind the clock a revived market catches up; beyond it, it rests.
     pub catch_up: Span,
     /// How long a session without connections and requests is kept in memory.
@@ -275,6 +277,7 @@ pub struct Simulator {
 impl Default for Simulator {
     fn default() -> Self {
         Self {
+            pulse: Span::millis(20),
             catch_up: Span::seconds(120),
             idle: Span::seconds(120),
         }

@@ -76,11 +76,15 @@ impl Stage {
     /// The store forgets everything, as a server that is emptied.
     pub(super) fn empty_the_store(&self) {
         let file = self.folder.join("sessions.db");
-        let db = rusqlite::Connection::open(file).expect("a file");
+        let mut db = rusqlite::Connection::open(file).expect("a file");
         let patience = std::time::Duration::from_secs(5);
         db.busy_timeout(patience).expect("a setting");
-        db.execute_batch("BEGIN IMMEDIATE; DELETE FROM session; DELETE FROM snapshot; DELETE FROM journal; COMMIT")
-            .expect("emptied");
+        let db = db.transaction().expect("alone");
+        for table in ["session", "snapshot", "journal"] {
+            let forget = format!("DELETE FROM {table}");
+            db.execute_batch(&forget).expect("emptied");
+        }
+        db.commit().expect("all at once");
     }
 
     /// Nobody reaches this process any more; it goes on by itself.
