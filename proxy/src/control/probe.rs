@@ -1,6 +1,6 @@
 //! Asks an endpoint whether it is well.
 //!
-//! Plain tokio sockets, a new connection each time: what is asked is whether a client could
+//! A new connection each time: what is asked is whether a client could
 //! connect, so nothing is pooled. Every question ends within its timeout, and whatever an
 //! endpoint sends back is bounded.
 
@@ -46,6 +46,8 @@ pub async fn ask(address: SocketAddr, settings: &ProbeSettings) -> Result<Readin
 pub(super) enum Failure {
     #[error("connect: {0}")]
     Connect(std::io::Error),
+    #[error("connect: {0}")]
+    Refused(Box<pingora_core::Error>),
     #[error("exchange: {0}")]
     Exchange(#[from] hyper::Error),
     #[error("request: {0}")]
