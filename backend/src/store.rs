@@ -162,6 +162,10 @@ pub enum StoreError {
     /// The store has no room left; nothing was done.
     #[error("the store is full")]
     Full,
+    /// The store has not answered for a while and was not asked; nothing was
+    /// done.
+    #[error("the store is away")]
+    Away,
     /// It cannot be said whether it was done.
     #[error("the store failed: {0}")]
     Failed(String),

@@ -16,6 +16,7 @@ mod link;
 mod reply;
 mod script;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -51,7 +52,7 @@ pub struct Options {
 
 /// A store in a Redis server.
 pub struct RedisStore {
-    link: Link,
+    link: Arc<Link>,
     keys: Keys,
     scripts: Scripts,
     memory: Memory,
@@ -63,7 +64,7 @@ impl RedisStore {
     pub fn new(options: &Options) -> Result<Self, StoreError> {
         let link = Link::new(options).map_err(|error| StoreError::Failed(error.to_string()))?;
         Ok(Self {
-            link,
+            link: Arc::new(link),
             keys: Keys::new(&options.prefix),
             scripts: Scripts::new(),
             memory: Memory::default(),

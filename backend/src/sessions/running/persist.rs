@@ -41,7 +41,7 @@ impl Running {
                 self.missing().await
             }
             Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
-            Err(error @ (StoreError::Busy | StoreError::Full)) => {
+            Err(error @ (StoreError::Busy | StoreError::Full | StoreError::Away)) => {
                 self.engine.retry();
                 self.trouble(&error.to_string())
             }

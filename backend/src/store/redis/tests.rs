@@ -151,9 +151,36 @@ async fn the_list_of_a_subject_is_bounded_and_forgets_what_ended() {
     assert_eq!(listed.len(), LISTED_MAX - 1);
 }
 
-/// Waits for the connection to be there again; each try waits for a dial.
+#[tokio::test]
+async fn nobody_waits_for_a_server_that_is_away() {
+    let server = Server::start("away");
+    let store = server.store();
+    let fence = created(&*store, 1).await;
+    let hasty = RedisStore::new(&server.options(Duration::from_millis(100))).expect("a store");
+    hasty.probe().await.expect("it answers");
+    // it ends by itself: a server that is silent to all takes no word to go on either
+    server.say(&["CLIENT", "PAUSE", "2000", "ALL"]);
+    let unknown = hasty.append(fence, records(&["one"])).await;
+    assert!(matches!(unknown, Err(StoreError::Failed(_))), "{unknown:?}");
+    let refused = hasty.append(fence, records(&["two"])).await;
+    assert_eq!(refused, Err(StoreError::Away), "and certainly not done");
+    answers(&hasty).await;
+    let state = hasty.read_back(fence).await.expect("a state");
+    let journal: Vec<_> = state
+        .journal
+        .iter()
+        .map(|(_, record)| record.as_slice())
+        .collect();
+    assert!(matches!(journal[..], [] | [b"one"]), "{journal:?}");
+}
+
+/// Waits for the connection to be there again.
 async fn answers(store: &RedisStore) {
-    let patient = async { while store.probe().await.is_err() {} };
+    let patient = async {
+        while store.probe().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
     let limit = Duration::from_secs(20);
     tokio::time::timeout(limit, patient)
         .await
