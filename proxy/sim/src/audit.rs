@@ -42,6 +42,11 @@ fn must(holds: bool, what: impl FnOnce() -> String) -> Result<(), Broken> {
 }
 
 impl Watch {
+    /// The sights so far were taken away.
+    pub(crate) const fn forget(&mut self) {
+        self.looked = 0;
+    }
+
     /// After each step.
     pub(crate) fn check(&mut self, world: &World) -> Result<(), Broken> {
         for at in self.looked..world.sights.len() {

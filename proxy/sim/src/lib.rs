@@ -16,6 +16,7 @@
 //! | [`world`] | all of them, and what can be done to them |
 //! | [`audit`] | what must hold: after each step, and at the end |
 //! | [`storm`] | a run that a seed decides |
+//! | [`scenario`] | a run that a file describes |
 
 #![warn(missing_docs)]
 
@@ -26,6 +27,7 @@ mod endpoint;
 mod frames;
 mod hub;
 mod proxy;
+pub mod scenario;
 mod store;
 pub mod storm;
 mod wire;
@@ -143,7 +145,9 @@ impl fmt::Display for Told {
                 let (from, to, cause) = (&moved.from, &moved.to, moved.cause);
                 write!(f, "{client} moved {from} => {to}, {cause:?}")
             }
-            Self::Ended(client, Ending::Lost(lost)) => write!(f, "{client} lost, {lost:?}"),
+            Self::Ended(client, ending @ Ending::Lost(lost)) => {
+                write!(f, "{client} lost, {lost:?}, {}", ending.code().0)
+            }
             Self::Ended(client, ending) => {
                 write!(f, "{client} ended, {} {}", ending.as_str(), ending.code().0)
             }

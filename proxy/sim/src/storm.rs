@@ -1,13 +1,14 @@
 //! A run that a seed decides: who is there, what they say, and what is done to them.
 
-use crate::Mutation;
 use crate::audit::{Broken, Watch, conclude};
 use crate::chance::Chance;
 use crate::client::Client;
 use crate::endpoint::Life;
 use crate::store::Mood;
 use crate::world::{Setup, World, cluster};
+use crate::{Mutation, Sight};
 use holdfast_core::Admin;
+use holdfast_session::view::ResetReason;
 
 /// What came of a run that kept every promise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -272,10 +273,20 @@ impl Storm {
             .map(|stored| stored.claims.len() as u64);
         tally.claims = claims.sum();
         let harmless = |fault: &Fault| matches!(fault, Fault::Kill | Fault::Cut | Fault::Drain);
-        if tally.resets > 0 && self.faults.iter().all(harmless) {
-            return Err(Broken(
-                "a resume was reset although no owner was cut off".into(),
-            ));
+        let sights = self.world.sights.iter();
+        let mut resets = sights.filter_map(|(_, sight)| match sight {
+            Sight::Reset(reason) => Some(*reason),
+            _ => None,
+        });
+        if tally.lost > 0 && self.faults.iter().all(harmless) {
+            let what = "a connection was lost although somebody could take it";
+            return Err(Broken(what.into()));
+        }
+        // A place before the older snapshot is reset by whoever took the session over.
+        let strange = resets.find(|reason| *reason != ResetReason::Trimmed);
+        if let Some(reason) = strange.filter(|_| self.faults.iter().all(harmless)) {
+            let what = format!("a resume was reset, {reason:?}, although no owner was cut off");
+            return Err(Broken(what));
         }
         Ok(tally)
     }

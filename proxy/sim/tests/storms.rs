@@ -34,4 +34,4 @@ fn whatever_happens_each_message_comes_once_and_in_order() {
 }
 
 /// Seeds of a usual run.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 300;
