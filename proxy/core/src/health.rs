@@ -8,7 +8,9 @@
 pub mod eject;
 pub mod outcome;
 pub mod probe;
+pub mod record;
 
 pub use eject::{EjectSettings, Ejection};
 pub use outcome::{Kind, Service};
 pub use probe::{Probe, ProbeKind, ProbeSettings, Readiness, ReadinessState};
+pub use record::{Record, Streak};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
 use holdfast_core::cluster::{Balance, Contract};
+use holdfast_core::health::Record;
 use holdfast_core::{Cluster, Endpoint, Instant, Relay};
 use serde_json::{Value, json};
 
@@ -63,7 +64,7 @@ pub(super) async fn connections(State(admin): State<Admin>) -> Response {
     Json(json!({ "connections": connections, "total": registry.total() })).into_response()
 }
 
-fn of_cluster(cluster: &Cluster, now: Instant) -> Value {
+pub(super) fn of_cluster(cluster: &Cluster, now: Instant) -> Value {
     let endpoints: Vec<_> = cluster
         .endpoints()
         .iter()
@@ -103,6 +104,7 @@ fn of_endpoint(cluster: &Cluster, endpoint: &Endpoint, now: Instant) -> Value {
         "weight": endpoint.weight,
         "admin": endpoint.admin.as_str(),
         "health": endpoint.health.as_str(),
+        "probes": endpoint.checks.iter().map(|c| of_check(c, now)).collect::<Vec<_>>(),
         "contract": endpoint.contract,
         "drained": endpoint.drained,
         "drain": drain,
@@ -112,6 +114,29 @@ fn of_endpoint(cluster: &Cluster, endpoint: &Endpoint, now: Instant) -> Value {
             "sse": load.open_count(Relay::Sse),
         },
         "in_flight": in_flight(endpoint),
+    })
+}
+
+/// A check: its last answer, and how many of that kind there were in a row.
+fn of_check(check: &Record, now: Instant) -> Value {
+    let settings = check.settings();
+    let streak = check.streak();
+    let (passed, length) = streak
+        .as_ref()
+        .map_or((false, 0), |s| (s.last.is_ok(), s.length));
+    let last = streak.as_ref().map(|s| match &s.last {
+        Ok(()) => "passed",
+        Err(why) => why,
+    });
+    json!({
+        "kind": settings.kind.as_str(),
+        "rise": settings.rise,
+        "fall": settings.fall,
+        "passing": streak.as_ref().map(|s| s.passing),
+        "successes": if passed { length } else { 0 },
+        "failures": if passed { 0 } else { length },
+        "last": last,
+        "since_ms": streak.as_ref().map(|s| millis(now.since(s.since))),
     })
 }
 

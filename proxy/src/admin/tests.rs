@@ -1,10 +1,12 @@
 //! The port over real sockets.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use holdfast_core::cluster::ClusterSettings;
-use holdfast_core::control::{self, Event, Member};
-use holdfast_core::{ClusterName, EndpointId};
+use holdfast_core::control::{self, Command, Event, Member};
+use holdfast_core::health::{ProbeKind, ProbeSettings};
+use holdfast_core::{ClusterName, Controller, EndpointId, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -16,9 +18,7 @@ async fn port(commands: bool) -> (SocketAddr, Telemetry) {
     let (telemetry, clock) = (Telemetry::new(), Clock::start());
     let snapshots = Snapshots::default();
     let start = clock;
-    let registry = Registry::new(Arc::new(move || {
-        holdfast_core::Instant::after_start(start.since_start())
-    }));
+    let registry = Registry::new(Arc::new(move || Instant::after_start(start.since_start())));
     let (handle, control) = Control::new(ControlParts {
         snapshots: snapshots.clone(),
         outcomes: Outcomes::channel(telemetry.clone()).1,
@@ -190,4 +190,57 @@ async fn nobody_drains_where_it_is_off_or_from_another_site() {
             .await
             .contains("\"admin\":\"ready\"")
     );
+}
+
+#[test]
+fn status_tells_what_each_check_heard_last_and_how_often() {
+    let name = ClusterName::parse("c").expect("a good name");
+    let id = EndpointId::parse("a").expect("a good id");
+    let mut settings = ClusterSettings::new(name.clone());
+    settings.probes.push(ProbeSettings::new(ProbeKind::Tcp));
+    let (now, mut controller) = (Instant::START, Controller::new(1));
+    let config = control::Config {
+        clusters: vec![settings],
+        ..Default::default()
+    };
+    controller.handle(Event::Reload(config), now);
+    let member = Member {
+        id: id.clone(),
+        address: SocketAddr::from(([127, 0, 0, 1], 1)),
+        weight: 1,
+    };
+    let members = vec![member];
+    let cluster = name.clone();
+    controller.handle(Event::Discovered { cluster, members }, now);
+    controller.handle_timeout(now);
+    let (mut shown, mut asked) = (None, None);
+    while let Some(command) = controller.poll_command() {
+        match command {
+            Command::Publish(snapshot) => shown = snapshot.cluster(&name).cloned(),
+            Command::Probe { ticket, .. } => asked = Some(ticket),
+            _ => {}
+        }
+    }
+    let (shown, ticket) = (shown.expect("it is seen"), asked.expect("it is asked"));
+    let probes = || {
+        let later = now + Duration::from_secs(3);
+        status::of_cluster(&shown, later)["endpoints"][0]["probes"].take()
+    };
+    let untold = json!([{
+        "kind": "tcp", "rise": 2, "fall": 3, "passing": null,
+        "successes": 0, "failures": 0, "last": null, "since_ms": null,
+    }]);
+    assert_eq!(probes(), untold);
+    let answer = Event::Probed {
+        ticket,
+        cluster: name,
+        endpoint: id,
+        result: Err("connect: refused".to_owned()),
+    };
+    controller.handle(answer, now + Duration::from_secs(1));
+    let failed = json!([{
+        "kind": "tcp", "rise": 2, "fall": 3, "passing": false,
+        "successes": 0, "failures": 1, "last": "connect: refused", "since_ms": 2_000,
+    }]);
+    assert_eq!(probes(), failed);
 }

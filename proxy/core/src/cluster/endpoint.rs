@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{ClusterSettings, Contract, EndpointId, Load};
 use crate::drain::Progress;
+use crate::health::Record;
 use crate::time::Instant;
 
 /// One backend process, whatever its address is today.
@@ -24,6 +25,8 @@ pub struct Endpoint {
     pub drain: Option<Progress>,
     /// What probes and outcomes say of it.
     pub health: Health,
+    /// What its checks heard, for people; the same objects in every snapshot until a reload.
+    pub checks: Vec<Arc<Record>>,
     /// Whether it keeps the handoff contract, as required by the configuration or learnt.
     pub contract: bool,
     /// When it last became fit to serve: slow start counts from here. `None`: it was there
@@ -51,6 +54,7 @@ impl Endpoint {
             drained: false,
             drain: None,
             health: Health::Up,
+            checks: Vec::new(),
             contract: settings.handoff.contract == Contract::Required,
             fit_since: None,
             sessions_max: settings.sessions_max,
@@ -98,6 +102,8 @@ impl Endpoint {
             && known(self) == known(other)
             && self.drain == other.drain
             && self.sessions_max == other.sessions_max
+            && self.checks.len() == other.checks.len()
+            && std::iter::zip(&self.checks, &other.checks).all(|(a, b)| Arc::ptr_eq(a, b))
             && Arc::ptr_eq(&self.load, &other.load)
     }
 

@@ -136,6 +136,7 @@ impl EndpointState {
             drained: self.drained,
             drain: self.drain.as_ref().map(Drain::progress),
             health: self.health(),
+            checks: self.slots.iter().map(|s| s.record().clone()).collect(),
             contract: self.contract,
             fit_since: self.fit_since,
             sessions_max: settings.sessions_max,

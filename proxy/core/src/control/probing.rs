@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::health::{Probe, ProbeSettings};
+use crate::health::{Probe, ProbeSettings, Record};
 use crate::time::Instant;
 
 /// One check of one endpoint.
 #[derive(Debug)]
 pub(super) struct Slot {
     settings: Arc<ProbeSettings>,
+    record: Arc<Record>,
     probe: Probe,
     next: Instant,
     /// The question that is out: its number, and when it was asked.
@@ -21,6 +22,7 @@ impl Slot {
     /// To be asked at once.
     pub(super) fn new(settings: Arc<ProbeSettings>, now: Instant) -> Self {
         Self {
+            record: Arc::new(Record::new(settings.clone())),
             settings,
             probe: Probe::default(),
             next: now,
@@ -36,6 +38,11 @@ impl Slot {
 
     pub(super) fn settings(&self) -> &Arc<ProbeSettings> {
         &self.settings
+    }
+
+    /// What was heard, for people.
+    pub(super) fn record(&self) -> &Arc<Record> {
+        &self.record
     }
 
     pub(super) const fn passing(&self) -> Option<bool> {
@@ -56,13 +63,15 @@ impl Slot {
     pub(super) fn answer(
         &mut self,
         ticket: u64,
-        passed: bool,
+        answer: Result<(), &str>,
         draw: u64,
         now: Instant,
     ) -> Option<bool> {
         self.asked.filter(|(asked, _)| *asked == ticket)?;
         self.asked = None;
-        let changed = self.probe.observe(passed, &self.settings);
+        let changed = self.probe.observe(answer.is_ok(), &self.settings);
+        let passing = self.probe.passing() == Some(true);
+        self.record.note(answer, passing, now);
         self.next = now + self.probe.pause(&self.settings, draw);
         Some(changed)
     }

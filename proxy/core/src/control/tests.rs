@@ -452,3 +452,20 @@ fn what_changes_nothing_publishes_nothing() {
     play.admin("nobody", Admin::Drain);
     assert!(Arc::ptr_eq(&play.snapshot, &snapshot));
 }
+
+#[test]
+fn people_see_every_answer_of_a_check_without_a_new_snapshot() {
+    let mut play = Play::new("a", probed);
+    play.pass_probing(Duration::ZERO, |_| ready());
+    let number = play.snapshot.number;
+    play.pass_probing(7 * SECOND, |_| ready());
+    assert_eq!(play.snapshot.number, number);
+    let streak = play.at("a").checks[0].streak().expect("it was asked");
+    assert!(streak.passing && streak.last.is_ok());
+    assert!((4..=5).contains(&streak.length), "{streak:?}");
+    assert_eq!(streak.since, Instant::START);
+    play.pass_probing(2 * SECOND, |_| Err("refused".to_owned()));
+    let streak = play.at("a").checks[0].streak().expect("it was asked");
+    assert_eq!(streak.last, Err("refused".to_owned()));
+    assert!(streak.since > Instant::START);
+}
