@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 use holdfast_core::health::Readiness;
-use pingora_core::protocols::l4::socket::SocketAddr as PingoraAddress;
 use pingora_load_balancing::Backend;
 use pingora_load_balancing::health_check::{HealthCheck, TcpHealthCheck};
 
@@ -12,7 +11,7 @@ use super::Failure;
 
 pub(super) async fn ask(address: SocketAddr) -> Result<Readiness, Failure> {
     let backend = Backend {
-        addr: PingoraAddress::Inet(address),
+        addr: address.into(),
         weight: 1,
         ext: http::Extensions::new(),
     };
