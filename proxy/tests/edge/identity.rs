@@ -1,11 +1,12 @@
 //! Who the user is decides the edge; the endpoint is told, and nobody else may tell it.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::json;
 
-use crate::support::endpoint::Endpoint;
+use crate::support::endpoint::{Endpoint, switching};
 use crate::support::proxy::{Proxy, Setup};
 
 const SECRET: &str = "thirty-two bytes of pure secrecy";
@@ -135,4 +136,32 @@ async fn a_ticket_is_given_for_a_token_and_for_nothing_less() {
         }
     }
     assert_eq!(a.served(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_opens_one_websocket_and_travels_no_further() {
+    let a = Endpoint::scripted("a", Arc::new(|_| switching(""))).await;
+    let proxy = start(&a).await;
+    let bearer = format!("Authorization: Bearer {}\r\n", token("issuer"));
+    let mut client = proxy.client().await;
+    client
+        .send(format!(
+            "POST /holdfast/ticket HTTP/1.1\r\nHost: e\r\n{bearer}Content-Length: 0\r\n\r\n"
+        ))
+        .await;
+    let body = client.answer().await.expect("an answer").body;
+    let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    let path = format!(
+        "/ws?x=1&ticket={}&y=2",
+        body["ticket"].as_str().expect("a ticket")
+    );
+    let plain = proxy.client().await.get(&path, "").await;
+    assert_eq!(plain.status, 401, "good for upgrades alone");
+    let answer = proxy.client().await.upgrade(&path, "", b"").await;
+    assert_eq!(answer.status, 101, "{}", answer.text());
+    let head = a.head().await.to_ascii_lowercase();
+    assert!(head.starts_with("get /ws?x=1&y=2 http/1.1\r\n"), "{head}");
+    assert!(head.contains("holdfast-subject: ann\r\n"), "{head}");
+    let again = proxy.client().await.upgrade(&path, "", b"").await;
+    assert_eq!((again.status, a.served()), (401, 1), "good once");
 }

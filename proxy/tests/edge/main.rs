@@ -11,3 +11,5 @@ mod identity;
 mod limits;
 mod reload;
 mod shutdown;
+mod streams;
+mod who;

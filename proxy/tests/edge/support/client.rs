@@ -54,6 +54,46 @@ impl Client {
         self.buffer.is_empty() && !matches!(read, Ok(n) if n > 0)
     }
 
+    /// Asks for a WebSocket, with frames right behind the request.
+    pub(crate) async fn upgrade(&mut self, path: &str, fields: &str, early: &[u8]) -> Answer {
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\
+             {fields}\r\n"
+        );
+        self.send([head.as_bytes(), early].concat()).await;
+        self.answer().await.expect("an answer")
+    }
+
+    /// The next bytes; fewer only at the end.
+    pub(crate) async fn some(&mut self, length: usize) -> Vec<u8> {
+        let read = async { while self.buffer.len() < length && self.fill().await.is_some() {} };
+        timeout(PATIENCE, read).await.expect("bytes in time");
+        let read = self.buffer.len().min(length);
+        self.buffer.drain(..read).collect()
+    }
+
+    /// The next bytes, which are to be these.
+    pub(crate) async fn expect(&mut self, bytes: &[u8]) {
+        let found = self.some(bytes.len()).await;
+        assert_eq!(
+            found.escape_ascii().to_string(),
+            bytes.escape_ascii().to_string()
+        );
+    }
+
+    /// Everything until the other side closes.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        let read = async { while self.fill().await.is_some() {} };
+        timeout(PATIENCE, read).await.expect("an end in time");
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// Sends nothing more, and still reads.
+    pub(crate) async fn half_close(&mut self) {
+        self.stream.shutdown().await.expect("a FIN");
+    }
+
     pub(crate) async fn get(&mut self, path: &str, fields: &str) -> Answer {
         self.send(format!(
             "GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"
@@ -124,4 +164,7 @@ impl Answer {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The key of RFC 6455 section 1.3.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+/// Longer than the edge is ever silent: its heartbeat is 25 s.
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -54,6 +54,31 @@ impl Endpoint {
         }
     }
 
+    /// Reads the head of each connection, then leaves it to the test.
+    pub(crate) async fn by_hand(id: &str) -> (Self, ByHand) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let (sender, taken) = mpsc::unbounded_channel();
+        let accepting = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut buffer = Vec::new();
+                if let Some(end) = read_head(&mut stream, &mut buffer).await {
+                    let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
+                    let _ = sender.send((head, buffer.split_off(end), stream));
+                }
+            }
+        });
+        let endpoint = Self {
+            id: id.to_owned(),
+            address,
+            accepting,
+            heads: Mutex::new(mpsc::unbounded_channel().1),
+            served: Arc::default(),
+            connections: Arc::default(),
+        };
+        (endpoint, taken)
+    }
+
     /// The head of the next request that reached it.
     pub(crate) async fn head(&self) -> String {
         self.heads.lock().await.recv().await.expect("a request")
@@ -79,6 +104,22 @@ impl Drop for Endpoint {
     }
 }
 
+/// Head, what came behind it, and the connection.
+pub(crate) type ByHand = mpsc::UnboundedReceiver<(String, Vec<u8>, TcpStream)>;
+
+/// Takes an upgrade that has the key of RFC 6455 section 1.3.
+pub(crate) fn switching(fields: &str) -> String {
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n{fields}\r\n"
+    )
+}
+
+/// Takes an event stream, of unknown length.
+pub(crate) fn streaming(events: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n{events}")
+}
+
 /// A 200 with this body.
 pub(crate) fn ok(body: &str) -> String {
     format!(
@@ -95,17 +136,8 @@ async fn serve(
 ) {
     let mut buffer = Vec::new();
     loop {
-        let end = loop {
-            if let Some(at) = buffer
-                .windows(4)
-                .position(|four: &[u8]| four == b"\r\n\r\n")
-            {
-                break at + 4;
-            }
-            match stream.read_buf(&mut buffer).await {
-                Ok(read) if read > 0 => {}
-                _ => return,
-            }
+        let Some(end) = read_head(&mut stream, &mut buffer).await else {
+            return;
         };
         let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
         buffer.drain(..end);
@@ -127,6 +159,19 @@ async fn serve(
         served.fetch_add(1, Ordering::SeqCst);
         if answer.is_empty() || stream.write_all(answer.as_bytes()).await.is_err() {
             return;
+        }
+    }
+}
+
+/// Where the head ends; `None` if the connection ends first.
+async fn read_head(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<usize> {
+    loop {
+        if let Some(at) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+            return Some(at + 4);
+        }
+        let read = stream.read_buf(buffer).await.ok()?;
+        if read == 0 {
+            return None;
         }
     }
 }
