@@ -1,6 +1,7 @@
 //! Who the user is decides the edge; the endpoint is told, and nobody else may tell it.
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -31,8 +32,13 @@ fn token(issuer: &str) -> String {
 }
 
 async fn start(endpoint: &Endpoint) -> Proxy {
-    let key = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("identity-secret");
-    std::fs::write(&key, SECRET).expect("written");
+    // once: a test must not read what another one is writing
+    static KEY: LazyLock<PathBuf> = LazyLock::new(|| {
+        let key = Path::new(env!("CARGO_TARGET_TMPDIR")).join("identity-secret");
+        std::fs::write(&key, SECRET).expect("written");
+        key
+    });
+    let key = &*KEY;
     let top = format!(
         "identity:\n  issuer: issuer\n  audience: holdfast\n  keys:\n    - id: k\n      \
          algorithm: HS256\n      file: {}\n",
