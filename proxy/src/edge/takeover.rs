@@ -49,7 +49,10 @@ impl Edge {
         onward
             .dress(&mut head, &self.settings().cookies)
             .map_err(internal)?;
-        strip_ticket(&mut head);
+        // where no tickets are given, the field is the application's
+        if self.settings().identity.is_some() {
+            strip_ticket(&mut head);
+        }
         let forward = exchange.forward.clone().ok_or_else(missing)?;
         let (edge, mut own) = (self.clone(), forward.clone());
         let (request_id, secure) = (exchange.request_id.clone(), exchange.secure);

@@ -117,6 +117,23 @@ async fn frames_behind_a_handshake_and_behind_its_answer_are_delivered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_query_is_the_application_s_where_no_tickets_are_given() {
+    let a = of_all_kinds("a").await;
+    let proxy = Proxy::start(&[&a]).await;
+    let answer = proxy
+        .client()
+        .await
+        .upgrade("/ws?ticket=seat-7", "", b"")
+        .await;
+    assert_eq!(answer.status, 101);
+    let head = a.head().await;
+    assert!(
+        head.starts_with("GET /ws?ticket=seat-7 HTTP/1.1\r\n"),
+        "{head}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_upgrade_ends_its_connection_and_what_is_behind_it_is_not_read() {
     let answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno".to_owned();
     let a = Endpoint::scripted("a", Arc::new(move |_| answer.clone())).await;
