@@ -83,11 +83,11 @@ struct Settings {
 }
 
 impl Settings {
-    fn new(config: &Config) -> Self {
+    fn new(config: &Config, before: Option<&Self>) -> Self {
         let cluster_key = config.cluster_key.as_ref();
         Self {
             cookies: Cookies::new(config),
-            identity: Credentials::new(config),
+            identity: Credentials::new(config, before.and_then(|b| b.identity.as_ref())),
             routes: Routes::new(config),
             limits: config.limits,
             retry: config.retry,
@@ -133,7 +133,7 @@ impl Edge {
                 relays,
                 log,
                 clock,
-                settings: ArcSwap::from_pointee(Settings::new(config)),
+                settings: ArcSwap::from_pointee(Settings::new(config, None)),
             }),
         }
     }
@@ -141,7 +141,8 @@ impl Edge {
     /// Go on with another configuration; what was begun under the old one ends under it as far
     /// as it has been asked.
     pub fn reconfigure(&self, config: &Config) {
-        self.shared.settings.store(Arc::new(Settings::new(config)));
+        let settings = Settings::new(config, Some(&self.settings()));
+        self.shared.settings.store(Arc::new(settings));
     }
 
     fn settings(&self) -> Guard<Arc<Settings>> {

@@ -24,12 +24,17 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    /// As configured; `None` where nobody's tokens are believed.
-    pub(super) fn new(config: &Config) -> Option<Self> {
+    /// As configured; `None` where nobody's tokens are believed. Tickets used `before` a reload
+    /// are not good again after it.
+    pub(super) fn new(config: &Config, before: Option<&Self>) -> Option<Self> {
         let identity = config.identity.as_ref()?;
+        let keys = &config.affinity.keys;
         Some(Self {
             verifier: Verifier::new(identity),
-            tickets: Tickets::new(&config.affinity.keys),
+            tickets: match before {
+                Some(before) => before.tickets.rotated(keys),
+                None => Tickets::new(keys),
+            },
             cookie: identity.cookie.clone(),
             origins: Origins::new(&identity.origins),
             tls: config

@@ -6,6 +6,7 @@
 //! that any proxy opens it; that it is used once is kept by each proxy for itself.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -25,7 +26,7 @@ pub const TICKET_LIFE: Duration = Duration::from_secs(30);
 pub struct Tickets {
     /// The first seals, all open, as with affinity.
     keys: Vec<LessSafeKey>,
-    used: Mutex<Used>,
+    used: Arc<Mutex<Used>>,
 }
 
 /// Ids of tickets that were used, in the order of their use.
@@ -44,7 +45,15 @@ impl Tickets {
         };
         Self {
             keys: keys.iter().filter_map(derive).collect(),
-            used: Mutex::default(),
+            used: Arc::default(),
+        }
+    }
+
+    /// Under these keys from now on. What was used stays used.
+    pub fn rotated(&self, keys: &[SecretBytes]) -> Self {
+        Self {
+            used: self.used.clone(),
+            ..Self::new(keys)
         }
     }
 
@@ -158,5 +167,13 @@ mod tests {
         let ticket = tickets().issue(&subject(), NOW).expect("ticket");
         let rotated = Tickets::new(&[SecretBytes::new([8; 32]), SecretBytes::new([7; 32])]);
         assert_eq!(rotated.take(&ticket, NOW), Some(subject()));
+    }
+    #[test]
+    fn a_used_ticket_stays_used_under_new_settings() {
+        let tickets = tickets();
+        let ticket = tickets.issue(&subject(), NOW).expect("ticket");
+        assert_eq!(tickets.take(&ticket, NOW), Some(subject()));
+        let rotated = tickets.rotated(&[SecretBytes::new([7; 32])]);
+        assert_eq!(rotated.take(&ticket, NOW), None);
     }
 }
