@@ -7,8 +7,8 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use holdfast_proto::error::Code;
-use http::HeaderValue;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
+use http::{HeaderValue, StatusCode};
 use tokio::time::timeout;
 
 use crate::app::Backend;
@@ -57,13 +57,20 @@ pub(super) async fn enter(
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    if believed {
-        // every answer says it, refusals too, so that a proxy knows from the first one on
+    if believed && !opens_stream(&response) {
+        // plain answers and refusals say it too, so that a proxy knows from the first one on
         let headers = response.headers_mut();
         headers.insert(CONTRACT, HeaderValue::from_static("1"));
     }
     backend.metrics.answered(response.status());
     response
+}
+
+/// A stream keeps the contract or not by how it was asked for: its own handler says so.
+fn opens_stream(response: &Response) -> bool {
+    let content = response.headers().get(CONTENT_TYPE);
+    response.status() == StatusCode::SWITCHING_PROTOCOLS
+        || content.is_some_and(|content| content.as_bytes().starts_with(b"text/event-stream"))
 }
 
 /// The id that the request came with, if it is fit for logs; else a new one.
