@@ -17,7 +17,7 @@ async fn the_next_request_of_a_killed_endpoint_s_client_is_served_elsewhere() {
     } else {
         (&b, &a)
     };
-    dead.kill();
+    dead.kill().await;
     let mut again = proxy.client().await;
     let answer = again.get("/", &cookie).await;
     assert_eq!((answer.status, answer.text()), (200, alive.id.clone()));
@@ -29,7 +29,7 @@ async fn the_next_request_of_a_killed_endpoint_s_client_is_served_elsewhere() {
 async fn a_body_that_was_never_sent_goes_elsewhere_too() {
     let (a, b) = (Endpoint::start("a").await, Endpoint::start("b").await);
     let proxy = Proxy::start(&[&a, &b]).await;
-    a.kill();
+    a.kill().await;
     for _ in 0..8 {
         let mut client = proxy.client().await;
         client
@@ -44,7 +44,7 @@ async fn a_body_that_was_never_sent_goes_elsewhere_too() {
 async fn with_nobody_left_the_client_is_told_to_come_back() {
     let a = Endpoint::start("a").await;
     let proxy = Proxy::start(&[&a]).await;
-    a.kill();
+    a.kill().await;
     let answer = proxy.client().await.get("/", "").await;
     assert_eq!(
         (answer.status, answer.code()),

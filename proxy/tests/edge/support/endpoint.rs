@@ -89,8 +89,20 @@ impl Endpoint {
         self.served.load(Ordering::SeqCst)
     }
 
-    /// Ends at once: no listener, no connection.
-    pub(crate) fn kill(&self) {
+    /// Ends at once, and has ended when this returns: its port refuses, its connections are cut.
+    pub(crate) async fn kill(&self) {
+        self.stop();
+        let ended = async {
+            while !self.accepting.is_finished() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let deadline = std::time::Duration::from_secs(10);
+        let ended = tokio::time::timeout(deadline, ended).await;
+        ended.expect("the endpoint's listener is closed");
+    }
+
+    fn stop(&self) {
         self.accepting.abort();
         for task in self.connections.lock().expect("no panic").drain(..) {
             task.abort();
@@ -100,7 +112,7 @@ impl Endpoint {
 
 impl Drop for Endpoint {
     fn drop(&mut self) {
-        self.kill();
+        self.stop();
     }
 }
 
