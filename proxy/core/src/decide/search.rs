@@ -135,10 +135,11 @@ impl Search {
             .any(|tried| tried.round == self.round && tried.endpoint == *id)
     }
 
+    /// Whether a dial to it failed in this round: it may be back in the next.
     fn dead(&self, id: &EndpointId) -> bool {
         self.tried
             .iter()
-            .any(|tried| tried.dead && tried.endpoint == *id)
+            .any(|tried| tried.dead && tried.round == self.round && tried.endpoint == *id)
     }
 
     /// All endpoints it came across that are not admitted for it, without `target`.
@@ -188,7 +189,10 @@ pub fn next(
         })
     };
     if let Some(id) = search.owner.take() {
-        let fit = |e: &Endpoint| cluster.failing_open || e.health.fit();
+        // Ejected for what went wrong before: that it owns the session weighs more, and the dial
+        // tells. Down by probes it may hang, and is not waited for.
+        let ejected = |e: &Endpoint| e.health == Health::Ejected;
+        let fit = |e: &Endpoint| cluster.failing_open || e.health.fit() || ejected(e);
         match cluster.endpoint(&id) {
             Some(owner) if fit(owner) && owner.admin != Admin::Maint && !search.dead(&id) => {
                 return to(search, owner, false);
