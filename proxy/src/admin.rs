@@ -90,6 +90,20 @@ impl Admin {
         }
     }
 
+    /// Answers for life, readiness and metrics alone: what a kubelet, a load balancer and
+    /// Prometheus may reach from outside.
+    pub async fn serve_health(self, listener: TcpListener, stop: CancellationToken) {
+        let routes = Router::new()
+            .route("/livez", get(async || "ok\n"))
+            .route("/readyz", get(ready))
+            .route("/metrics", get(metrics))
+            .with_state(self);
+        let served = axum::serve(listener, routes).into_future();
+        if let Some(Err(error)) = stop.run_until_cancelled(served).await {
+            tracing::error!(%error, "the health port ended");
+        }
+    }
+
     fn routes(self) -> Router {
         Router::new()
             .route("/livez", get(async || "ok\n"))

@@ -353,6 +353,26 @@ fn pulse(timeouts: &Timeouts) -> PulseSettings {
     }
 }
 
+/// Opens the second admin address, where one is configured.
+fn health_port(
+    config: &Config,
+    planes: &Planes,
+    admin: &Admin,
+    stop: &CancellationToken,
+) -> io::Result<()> {
+    let Some(address) = config.admin.health else {
+        return Ok(());
+    };
+    let socket = std::net::TcpListener::bind(address)?;
+    socket.set_nonblocking(true)?;
+    let _inside = planes.control.enter();
+    let listener = TcpListener::from_std(socket)?;
+    info!(%address, "health port");
+    let served = admin.clone().serve_health(listener, stop.clone());
+    planes.control.spawn(served);
+    Ok(())
+}
+
 /// Starts the control plane: the single writer, discovery, and the watch over the file.
 fn control(
     config: &Config,
@@ -387,6 +407,7 @@ fn control(
         let _inside = planes.control.enter();
         TcpListener::from_std(operators.into_socket())?
     };
+    health_port(config, planes, &admin, stop)?;
     planes.control.spawn(admin.serve(listener, stop.clone()));
     let reload = Reload {
         path: config.path.clone(),
