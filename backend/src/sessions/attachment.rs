@@ -207,8 +207,13 @@ impl Output {
                 self.catch_up().await;
                 continue;
             }
-            let ending = self.hear();
+            // in this order: what was logged before the end is sent before it, and
+            // what an entry rests on is told before the entry
+            let ending = self.ordered();
             let next = self.look();
+            self.hear();
+            self.found
+                .extend(self.deliveries.drain(..).map(Outgoing::Delivery));
             if !self.found.is_empty() {
                 continue;
             }
@@ -232,19 +237,24 @@ impl Output {
         }
     }
 
-    /// Takes what the session says about the leg.
-    fn hear(&mut self) -> Option<Ending> {
+    /// Takes how the session wants the leg to go on.
+    fn ordered(&mut self) -> Option<Ending> {
         let mut state = self.presence.leg.state.lock();
-        self.found
-            .extend(state.notices.drain(..).map(Outgoing::Notice));
         if let Some(channels) = state.channels.take() {
             self.reader.subscribe(channels);
         }
+        state.ending
+    }
+
+    /// Takes what the session says beside the log.
+    fn hear(&mut self) {
+        let mut state = self.presence.leg.state.lock();
+        self.found
+            .extend(state.notices.drain(..).map(Outgoing::Notice));
         if state.accepted != self.accepted {
             self.accepted = state.accepted;
             self.found.push_back(Outgoing::Accepted(self.accepted));
         }
-        state.ending
     }
 
     /// Takes what has come into the log.
@@ -252,11 +262,7 @@ impl Output {
         let now_ms = clock::now().duration_since(self.started).as_millis();
         let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
         let log = self.presence.shared.log.lock();
-        let next = self.reader.turn(&log, now_ms, &mut self.deliveries);
-        drop(log);
-        self.found
-            .extend(self.deliveries.drain(..).map(Outgoing::Delivery));
-        next
+        self.reader.turn(&log, now_ms, &mut self.deliveries)
     }
 
     /// A slow reader is brought up to date.

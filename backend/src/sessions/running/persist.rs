@@ -1,5 +1,6 @@
 //! The session and its store.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_session::engine::Batch;
@@ -60,14 +61,20 @@ impl Running {
         self.times.trouble = None;
         self.held_is_ready = true;
         self.times.check = clock::now() + self.settings.check_interval;
-        let told = self.engine.finish(&mut self.shared.log.lock());
+        let told = {
+            // whoever reads an answer in the log also finds its message accepted
+            let shared = Arc::clone(&self.shared);
+            let mut log = shared.log.lock();
+            let told = self.engine.finish(&mut log);
+            self.tell_accepted();
+            told
+        };
         for (ticket, answer) in told {
             if let Some(reply) = self.tickets.remove(&ticket) {
                 // the asker may have gone; the answer is kept under its number
                 drop(reply.send(Ok(answer)));
             }
         }
-        self.tell_accepted();
         self.wake_legs();
     }
 
