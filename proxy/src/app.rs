@@ -48,6 +48,7 @@ use crate::witness::Witness;
 pub struct App {
     addresses: Vec<SocketAddr>,
     admin: SocketAddr,
+    health: Option<SocketAddr>,
     planes: Option<Planes>,
     drain: Option<Drain>,
     stop: CancellationToken,
@@ -64,6 +65,29 @@ pub enum StartError {
     /// The system gives no threads or sockets.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
+}
+
+/// The ports that are not for clients.
+struct Operators {
+    admin: Bound,
+    health: Option<Bound>,
+}
+
+impl Operators {
+    fn bind(config: &Config) -> Result<Self, BindError> {
+        let bind = |address| {
+            Bound::bind(&config::Listener {
+                address,
+                h2c: false,
+                tls: None,
+                proxy_protocol: None,
+            })
+        };
+        Ok(Self {
+            admin: bind(config.admin.address)?,
+            health: config.admin.health.map(bind).transpose()?,
+        })
+    }
 }
 
 /// The runtimes that work is spread over.
@@ -88,13 +112,9 @@ impl App {
             .iter()
             .map(Bound::bind)
             .collect::<Result<Vec<_>, _>>()?;
-        let operators = Bound::bind(&config::Listener {
-            address: config.admin.address,
-            h2c: false,
-            tls: None,
-            proxy_protocol: None,
-        })?;
-        let admin = operators.address();
+        let operators = Operators::bind(config)?;
+        let admin = operators.admin.address();
+        let health = operators.health.as_ref().map(Bound::address);
         let planes = Planes::new(config)?;
         let stop = CancellationToken::new();
         let (shared, heard) = Shared::new(config, &log);
@@ -111,9 +131,13 @@ impl App {
             info!(%address, "listening");
         }
         info!(address = %admin, "operators' port");
+        if let Some(address) = health {
+            info!(%address, "health port");
+        }
         Ok(Self {
             addresses,
             admin,
+            health,
             drain: Some(shared.into_drain(config, proxies)),
             planes: Some(planes),
             stop,
@@ -130,6 +154,11 @@ impl App {
     /// Where operators connect.
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Where health alone is told; `None` when no such port is configured.
+    pub fn health(&self) -> Option<SocketAddr> {
+        self.health
     }
 
     /// Leave politely: returns when nobody is left, or at the deadline. Says how many were cut.
@@ -353,33 +382,13 @@ fn pulse(timeouts: &Timeouts) -> PulseSettings {
     }
 }
 
-/// Opens the second admin address, where one is configured.
-fn health_port(
-    config: &Config,
-    planes: &Planes,
-    admin: &Admin,
-    stop: &CancellationToken,
-) -> io::Result<()> {
-    let Some(address) = config.admin.health else {
-        return Ok(());
-    };
-    let socket = std::net::TcpListener::bind(address)?;
-    socket.set_nonblocking(true)?;
-    let _inside = planes.control.enter();
-    let listener = TcpListener::from_std(socket)?;
-    info!(%address, "health port");
-    let served = admin.clone().serve_health(listener, stop.clone());
-    planes.control.spawn(served);
-    Ok(())
-}
-
 /// Starts the control plane: the single writer, discovery, and the watch over the file.
 fn control(
     config: &Config,
     planes: &Planes,
     shared: &Shared,
     heard: OutcomesReceiver,
-    operators: Bound,
+    operators: Operators,
     stop: &CancellationToken,
 ) -> io::Result<Arc<Notify>> {
     let telemetry = shared.telemetry.clone();
@@ -403,12 +412,17 @@ fn control(
         clock: shared.clock,
         commands: config.admin.commands,
     });
-    let listener = {
+    {
         let _inside = planes.control.enter();
-        TcpListener::from_std(operators.into_socket())?
-    };
-    health_port(config, planes, &admin, stop)?;
-    planes.control.spawn(admin.serve(listener, stop.clone()));
+        if let Some(health) = operators.health {
+            let listener = TcpListener::from_std(health.into_socket())?;
+            planes
+                .control
+                .spawn(admin.clone().serve_health(listener, stop.clone()));
+        }
+        let listener = TcpListener::from_std(operators.admin.into_socket())?;
+        planes.control.spawn(admin.serve(listener, stop.clone()));
+    }
     let reload = Reload {
         path: config.path.clone(),
         interval: Some(RELOAD_INTERVAL),

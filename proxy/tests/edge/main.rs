@@ -7,6 +7,7 @@ mod affinity;
 mod failure;
 mod framing;
 mod grpc;
+mod health;
 mod identity;
 mod limits;
 mod reload;

@@ -33,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) listener: &'static str,
     /// Keys of the route.
     pub(crate) route: &'static str,
+    /// Keys of the operators' port.
+    pub(crate) admin: &'static str,
 }
 
 impl Setup {
@@ -50,10 +52,11 @@ impl Setup {
         format!(
             "threads: 2\nexpose_endpoint: true\n\
              listeners: [{{ address: 127.0.0.1:0{} }}]\n\
-             admin: {{ address: 127.0.0.1:0 }}\n\
+             admin: {{ address: 127.0.0.1:0{} }}\n\
              clusters:\n  backend:\n    discovery: {{ static: [{}] }}\n{cluster}\
              routes: [{{ path: /, cluster: backend{} }}]\n{}",
             self.listener,
+            self.admin,
             list.join(", "),
             self.route,
             self.top
