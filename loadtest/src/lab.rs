@@ -4,6 +4,7 @@
 //! - [`files`] lays out the directory: keys, configuration files, logs.
 //! - [`member`] keeps one process running and starts it anew when it dies, as a ReplicaSet would.
 //! - [`record`] is what everybody may know about the lab; `lab.json` is a copy of it.
+//! - [`redis`] is the server of `--store redis`.
 //! - [`control`] serves the kill and drain buttons of the page.
 
 pub mod control;
@@ -13,6 +14,7 @@ pub mod member;
 pub mod plan;
 mod ready;
 pub mod record;
+pub mod redis;
 
 use std::collections::HashMap;
 use std::io;
@@ -22,7 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::process::StartError;
+use crate::process::{Program, StartError};
 use crate::terminal;
 use control::Control;
 use files::Files;
@@ -39,8 +41,9 @@ pub struct Options {
     /// Where holdfast-proxy and holdfast-backend are [default: beside this program]
     #[arg(long)]
     bin_dir: Option<PathBuf>,
-    /// Move every port: proxy N, h2c N+1, admin N+2, control N+3, backends from N+10, sticky
-    /// applications from N+20; 0 takes free ones [default: 8080, 8081, 9090, 9190, 9001, 9101]
+    /// Move every port: proxy N, h2c N+1, admin N+2, control N+3, Redis N+4, backends from N+10,
+    /// sticky applications from N+20; 0 takes free ones [default: 8080, 8081, 9090, 9190, 9379,
+    /// 9001, 9101]
     #[arg(long, value_name = "N")]
     port_base: Option<u16>,
     /// Port of the page and of every HTTP/1.1 client
@@ -61,6 +64,9 @@ pub struct Options {
     /// Where sessions are kept
     #[arg(long, value_enum, default_value_t = Store::Sqlite)]
     store: Store,
+    /// With `--store redis`: when the server syncs what it has written to disk
+    #[arg(long, value_enum, default_value_t = redis::Sync::Always)]
+    appendfsync: redis::Sync,
     /// Keep the keys and the sessions of the lab that used the directory before
     #[arg(long)]
     keep: bool,
@@ -77,6 +83,8 @@ pub struct Options {
 pub enum Store {
     /// One file for all backends
     Sqlite,
+    /// A redis-server of the lab's own
+    Redis,
 }
 
 /// Why the lab could not start or go on.
@@ -119,6 +127,9 @@ struct Running {
     orders: HashMap<MemberId, mpsc::Sender<Order>>,
     members: JoinSet<Result<(), Error>>,
     stop: CancellationToken,
+    /// Backends write to the store until they have ended, so it stops after them.
+    store: JoinSet<Result<(), Error>>,
+    store_stop: CancellationToken,
 }
 
 impl Running {
@@ -131,11 +142,22 @@ impl Running {
             orders: HashMap::new(),
             members: JoinSet::new(),
             stop,
+            store: JoinSet::new(),
+            store_stop: CancellationToken::new(),
         }
     }
 
-    /// Servers first, then the proxy, so that its first probes find them.
+    /// The store, then servers, then the proxy, so that its first probes find them.
     async fn bring_up(&mut self) -> Result<(), Error> {
+        if let Some(address) = self.plan.redis {
+            let member = self.member(
+                MemberId::Redis,
+                self.files.redis()?,
+                self.store_stop.clone(),
+            );
+            self.store.spawn(member);
+            ready::redis(address, &self.record, &self.files, &self.stop).await?;
+        }
         for seat in self.plan.backends.clone() {
             self.start(
                 MemberId::Backend(seat.id.clone()),
@@ -171,24 +193,29 @@ impl Running {
         Ok(())
     }
 
-    fn start(&mut self, id: MemberId, program: crate::process::Program) {
+    fn start(&mut self, id: MemberId, program: Program) {
+        let member = self.member(id, program, self.stop.clone());
+        self.members.spawn(member);
+    }
+
+    /// A member until `until`; one that cannot be started at all ends the lab.
+    fn member(
+        &mut self,
+        id: MemberId,
+        program: Program,
+        until: CancellationToken,
+    ) -> impl Future<Output = Result<(), Error>> + use<> {
         let (orders, inbox) = mpsc::channel(ORDERS_MAX);
         self.orders.insert(id.clone(), orders);
-        let member = Member::new(
-            id.clone(),
-            program,
-            inbox,
-            self.record.clone(),
-            self.stop.clone(),
-        );
+        let member = Member::new(id.clone(), program, inbox, self.record.clone(), until);
         let stop = self.stop.clone();
-        self.members.spawn(async move {
+        async move {
             let outcome = member.run().await;
             if outcome.is_err() {
                 stop.cancel();
             }
             outcome.map_err(|source| Error::Start { id, source })
-        });
+        }
     }
 
     fn announce(&self) {
@@ -211,15 +238,23 @@ impl Running {
     /// Ends every process and removes `lab.json`. The first failure of a member is reported.
     async fn stop(mut self) -> Result<(), Error> {
         self.stop.cancel();
-        let mut outcome = Ok(());
-        while let Some(ended) = self.members.join_next().await {
-            if let Ok(Err(error)) = ended {
-                outcome = outcome.and(Err(error));
-            }
-        }
+        let members = ends(&mut self.members).await;
+        self.store_stop.cancel();
+        let outcome = members.and(ends(&mut self.store).await);
         self.files.remove_record()?;
         outcome
     }
+}
+
+/// Waits for all; the first failure counts.
+async fn ends(members: &mut JoinSet<Result<(), Error>>) -> Result<(), Error> {
+    let mut outcome = Ok(());
+    while let Some(ended) = members.join_next().await {
+        if let Ok(Err(error)) = ended {
+            outcome = outcome.and(Err(error));
+        }
+    }
+    outcome
 }
 
 /// Orders that may wait at one member; more are refused.

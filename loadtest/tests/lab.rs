@@ -73,6 +73,42 @@ async fn a_killed_backend_comes_back_under_its_id_and_lab_json_says_so() {
 }
 
 #[tokio::test]
+async fn a_redis_server_of_the_labs_own_keeps_its_sessions_over_its_own_death() {
+    let mut lab = Lab::start("redis", &["--sticky-apps", "1", "--store", "redis"]).await;
+    let mut browser = Browser::new(lab.proxy());
+    let token = browser.ask(Method::POST, "/api/v1/demo/token", "{}").await;
+    assert_eq!(token.status(), StatusCode::OK);
+    let made = browser.ask(Method::POST, "/api/v1/sessions", "{}").await;
+    assert_eq!(made.status(), StatusCode::CREATED);
+    let path = format!(
+        "/api/v1/sessions/{}",
+        json(&made)["id"].as_str().expect("id")
+    );
+    let before = lab.record().expect("written once everything answers")["redis"].clone();
+    let pid = u32::try_from(before["pid"].as_u64().expect("pid")).expect("pid");
+    signal(pid, Signal::KILL);
+    lab.record_with("another redis in lab.json", |record| {
+        (record["redis"]["pid"] != before["pid"]).then_some(())
+    })
+    .await;
+    // without the owner's memory only the store can know it
+    let backends = lab.record().expect("lab.json")["backends"].clone();
+    for backend in backends.as_array().expect("a list") {
+        let pid = u32::try_from(backend["pid"].as_u64().expect("pid")).expect("pid");
+        signal(pid, Signal::KILL);
+    }
+    eventually("the session is there", async || {
+        (browser.get(&path).await.status() == StatusCode::OK).then_some(())
+    })
+    .await;
+    let pids = lab.pids();
+    lab.process.signal(Signal::TERM);
+    let (status, errors) = lab.process.end().await;
+    assert!(status.success(), "{errors}");
+    assert!(pids.iter().all(|&pid| !alive(pid)));
+}
+
+#[tokio::test]
 async fn the_page_may_kill_a_backend_and_a_page_of_another_site_may_not() {
     let lab = Lab::start("kill-button", &["--sticky-apps", "1"]).await;
     let mut foreign = Browser::new(lab.proxy()).with_host("evil.example");

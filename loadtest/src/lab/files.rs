@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::Options;
 use super::plan::{Plan, Seat};
 use super::record::Lab;
+use super::{Options, redis};
 use crate::keys::{self, IssuerKeys};
 use crate::process::Program;
 use crate::template::{Template, UnknownPlaceholder};
@@ -35,6 +35,8 @@ pub enum Error {
     Keys,
     #[error(transparent)]
     Placeholder(#[from] UnknownPlaceholder),
+    #[error("no redis-server on the PATH; install it (Debian: the package redis-server)")]
+    NoRedis,
     #[error("lab.json")]
     Record(#[from] serde_json::Error),
 }
@@ -70,7 +72,7 @@ impl Files {
             path.push(suffix);
             remove_if_there(Path::new(&path), |path| fs::remove_file(path))?;
         }
-        Ok(())
+        remove_if_there(&self.redis_dir(), |path| fs::remove_dir_all(path))
     }
 
     fn make_keys(&self) -> Result<(), Error> {
@@ -109,17 +111,39 @@ impl Files {
             "loadtest/lab/backend.yaml",
             include_str!("../../lab/backend.yaml"),
         )?;
+        let store = match plan.redis {
+            Some(address) => format!("redis: {{ url: \"redis://{address}\" }}"),
+            None => format!("sqlite: {{ file: \"{}\" }}", self.store().display()),
+        };
         for seat in &plan.backends {
             let text = backend.fill(&[
                 ("id", &seat.id),
                 ("address", &seat.address.to_string()),
-                ("store", &self.store().display().to_string()),
+                ("store", &store),
                 ("keys", &keys),
             ])?;
             let path = self.backend_config(seat);
             fs::write(&path, text).map_err(at(&path))?;
         }
+        if let Some(address) = plan.redis {
+            let dir = self.redis_dir();
+            fs::create_dir_all(&dir).map_err(at(&dir))?;
+            let text = redis::configuration(address, &dir, options.appendfsync)?;
+            let path = self.redis_config();
+            fs::write(&path, text).map_err(at(&path))?;
+        }
         Ok(())
+    }
+
+    #[must_use]
+    pub fn redis_config(&self) -> PathBuf {
+        self.dir.join("redis.conf")
+    }
+
+    /// The server as it is installed on this machine.
+    pub fn redis(&self) -> Result<Program, Error> {
+        let path = redis::server().ok_or(Error::NoRedis)?;
+        Ok(self.bare(path, "redis", vec![self.redis_config().into()]))
     }
 
     #[must_use]
@@ -224,6 +248,10 @@ impl Files {
 
     fn store(&self) -> PathBuf {
         self.dir.join("holdfast.sqlite")
+    }
+
+    fn redis_dir(&self) -> PathBuf {
+        self.dir.join("redis")
     }
 }
 

@@ -25,7 +25,8 @@ pub struct Plan {
     pub control: SocketAddr,
     pub backends: Vec<Seat>,
     pub sticky_apps: Vec<Seat>,
-    pub store: Store,
+    /// Where the lab's own Redis server listens, if it has one.
+    pub redis: Option<SocketAddr>,
 }
 
 /// Why there is no plan.
@@ -74,7 +75,7 @@ impl Plan {
             control: loopback(ports.control),
             backends: seats(options.backends, "", &ports.backends),
             sticky_apps: seats(options.sticky_apps, "s", &ports.sticky_apps),
-            store: options.store,
+            redis: (options.store == Store::Redis).then(|| loopback(ports.redis)),
         })
     }
 
@@ -86,6 +87,8 @@ impl Plan {
             ("the proxy's admin listener", self.admin),
             ("the lab control", self.control),
         ];
+        let redis = self.redis.map(|address| ("the Redis server", address));
+        let single = single.into_iter().chain(redis);
         let single = single.map(|(who, address)| (who.to_owned(), address));
         let backends = self
             .backends
@@ -100,7 +103,7 @@ impl Plan {
             .map(|(who, seat)| (who, seat.address));
         // Kept open until all are bound, so that one port named twice is found as well.
         let mut bound = Vec::new();
-        for (who, address) in single.into_iter().chain(seats) {
+        for (who, address) in single.chain(seats) {
             let listener = TcpListener::bind(address).map_err(|source| Error::Taken {
                 who,
                 port: address.port(),
@@ -147,6 +150,7 @@ struct Ports {
     h2c: u16,
     admin: u16,
     control: u16,
+    redis: u16,
     backends: Vec<u16>,
     sticky_apps: Vec<u16>,
 }
@@ -160,18 +164,20 @@ impl Ports {
                 h2c: 8081,
                 admin: 9090,
                 control: 9190,
+                redis: 9379,
                 backends: run(9001),
                 sticky_apps: run(9101),
             },
             Some(0) => {
                 let seats = usize::from(SEATS_MAX);
-                let free = free_ports(4 + 2 * seats).map_err(Error::Free)?;
-                let (backends, sticky_apps) = free[4..].split_at(seats);
+                let free = free_ports(5 + 2 * seats).map_err(Error::Free)?;
+                let (backends, sticky_apps) = free[5..].split_at(seats);
                 Self {
                     proxy: free[0],
                     h2c: free[1],
                     admin: free[2],
                     control: free[3],
+                    redis: free[4],
                     backends: backends.to_vec(),
                     sticky_apps: sticky_apps.to_vec(),
                 }
@@ -182,6 +188,7 @@ impl Ports {
                 h2c: base + 1,
                 admin: base + 2,
                 control: base + 3,
+                redis: base + 4,
                 backends: run(base + 10),
                 sticky_apps: run(base + 20),
             },
@@ -225,6 +232,7 @@ mod tests {
         );
         assert_eq!(ports(&plan.backends), [9001, 9002, 9003]);
         assert_eq!(ports(&plan.sticky_apps), [9101, 9102, 9103]);
+        assert_eq!(plan.redis, None, "nobody asked for one");
         let ids: Vec<&str> = plan.backends.iter().map(|seat| seat.id.as_str()).collect();
         assert_eq!(ids, ["a", "b", "c"]);
         assert!(plan.dir.is_absolute());
@@ -241,6 +249,14 @@ mod tests {
         );
         assert_eq!(ports(&plan.backends), [20010, 20011]);
         assert_eq!(ports(&plan.sticky_apps), [20020, 20021, 20022]);
+    }
+
+    #[test]
+    fn a_redis_server_has_a_port_of_its_own() {
+        let port = |arguments| plan(arguments).expect("a plan").redis.map(|at| at.port());
+        assert_eq!(port(&["--store", "redis"]), Some(9379));
+        let moved = ["--store", "redis", "--port-base", "20000"];
+        assert_eq!(port(&moved), Some(20004));
     }
 
     #[test]

@@ -36,6 +36,35 @@ pub enum NotReady {
         last: String,
         logs: PathBuf,
     },
+    #[error("the Redis server at {address} did not answer within {START_MAX:?}; its log is {log}")]
+    LateStore { address: SocketAddr, log: PathBuf },
+}
+
+/// Waits until the store answers, or `stop`.
+pub(super) async fn redis(
+    address: SocketAddr,
+    record: &watch::Sender<Lab>,
+    files: &Files,
+    stop: &CancellationToken,
+) -> Result<(), NotReady> {
+    let late = || NotReady::LateStore {
+        address,
+        log: files.log(&MemberId::Redis),
+    };
+    let answers = tokio::time::timeout(START_MAX, async {
+        let mut ticks = tokio::time::interval(ASK_EVERY);
+        loop {
+            ticks.tick().await;
+            if super::redis::answers(address).await {
+                return;
+            }
+        }
+    });
+    tokio::select! {
+        in_time = answers => in_time.map_err(|_| late()),
+        ended = first_end(record.subscribe(), files) => Err(ended),
+        () = stop.cancelled() => Ok(()),
+    }
 }
 
 /// Waits until every backend and sticky application is ready, or `stop`.

@@ -14,6 +14,7 @@ use super::plan::{Plan, Seat};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum MemberId {
     Proxy,
+    Redis,
     Backend(String),
     StickyApp(String),
 }
@@ -22,6 +23,7 @@ impl fmt::Display for MemberId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Proxy => f.write_str("proxy"),
+            Self::Redis => f.write_str("redis"),
             Self::Backend(id) => write!(f, "backend {id}"),
             Self::StickyApp(id) => write!(f, "sticky-app {id}"),
         }
@@ -39,6 +41,9 @@ pub struct Lab {
     pub proxy: Proxy,
     pub backends: Vec<Server>,
     pub sticky_apps: Vec<Server>,
+    /// With `--store redis`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<Redis>,
     /// Where the kill and drain buttons are served.
     pub control: SocketAddr,
     pub logs: PathBuf,
@@ -64,6 +69,15 @@ pub struct Server {
     pub address: SocketAddr,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<PathBuf>,
+}
+
+/// The lab's own Redis server.
+#[derive(Debug, Clone, Serialize)]
+pub struct Redis {
+    #[serde(flatten)]
+    pub process: Process,
+    pub address: SocketAddr,
+    pub config: PathBuf,
 }
 
 /// One process, over all its starts.
@@ -106,6 +120,11 @@ impl Lab {
                 .iter()
                 .map(|seat| server(seat, None))
                 .collect(),
+            redis: plan.redis.map(|address| Redis {
+                process: Process::default(),
+                address,
+                config: files.redis_config(),
+            }),
             control: plan.control,
             logs: files.logs.clone(),
         }
@@ -115,6 +134,7 @@ impl Lab {
     pub fn process(&mut self, id: &MemberId) -> Option<&mut Process> {
         let (servers, wanted) = match id {
             MemberId::Proxy => return Some(&mut self.proxy.process),
+            MemberId::Redis => return self.redis.as_mut().map(|redis| &mut redis.process),
             MemberId::Backend(id) => (&mut self.backends, id),
             MemberId::StickyApp(id) => (&mut self.sticky_apps, id),
         };
@@ -134,7 +154,10 @@ impl Lab {
             .sticky_apps
             .iter()
             .map(|one| (MemberId::StickyApp(one.id.clone()), &one.process));
+        let redis = self.redis.as_ref();
+        let redis = redis.map(|redis| (MemberId::Redis, &redis.process));
         std::iter::once((MemberId::Proxy, &self.proxy.process))
+            .chain(redis)
             .chain(backends)
             .chain(sticky)
     }

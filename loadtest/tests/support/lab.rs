@@ -68,7 +68,8 @@ impl Lab {
                 .iter()
                 .cloned()
         });
-        let all = servers.chain([record["proxy"].clone()]);
+        let redis = record.get("redis").cloned();
+        let all = servers.chain([record["proxy"].clone()]).chain(redis);
         all.map(|one| u32::try_from(one["pid"].as_u64().expect("pid")).expect("pid"))
             .collect()
     }
