@@ -47,6 +47,8 @@ pub struct BookView {
     /// CRC-32 of the ten best levels of each side.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checksum: Option<u32>,
+    /// When it was so.
+    pub time: u64,
 }
 
 /// A public trade.
@@ -200,6 +202,7 @@ impl Exchange {
             bids: level_texts(instrument, depth.bids.iter()),
             asks: level_texts(instrument, depth.asks.iter()),
             checksum: Some(depth.checksum),
+            time: self.market_time() * TICK_MS,
         }
     }
 
@@ -215,6 +218,7 @@ impl Exchange {
             bids: level_texts(instrument, of(Side::Buy).rev()),
             asks: level_texts(instrument, of(Side::Sell)),
             checksum: update.checksum,
+            time: self.market_time() * TICK_MS,
         }
     }
 

@@ -1,5 +1,6 @@
 //! A session as JSON shows it: the values of REST answers, of log entries and
-//! of the snapshot. Decimals are strings; times are milliseconds since 1970.
+//! of the snapshot. Decimals are strings; `time` is market time, in milliseconds since the
+//! session began; `created_ms` counts from 1970.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -100,6 +101,9 @@ pub struct Book {
     /// CRC-32 of the ten best prices of each side, now and then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<u32>,
+    /// When it was so.
+    #[serde(default)]
+    pub time: u64,
 }
 
 /// Two orders met.

@@ -63,6 +63,7 @@ fn books(group: &[&Arc<Entry>]) -> Option<Arc<str>> {
         let change = change.ok()?;
         merged.last = change.last;
         merged.checksum = change.checksum;
+        merged.time = change.time;
         bids.extend(levels(change.bids));
         asks.extend(levels(change.asks));
     }

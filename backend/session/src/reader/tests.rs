@@ -17,7 +17,13 @@ fn client(name: &str) -> ClientId {
 fn book(log: &mut Log, price: &str, quantity: &str) {
     let n = log.top() + 1;
     let body = format!(
-        r#"{{"symbol":"ACME","first":{n},"last":{n},"bids":[["{price}","{quantity}"]],"asks":[]}}"#
+        concat!(
+            r#"{{"symbol":"ACME","first":{n},"last":{n},"#,
+            r#""bids":[["{price}","{quantity}"]],"asks":[],"time":{n}}}"#
+        ),
+        n = n,
+        price = price,
+        quantity = quantity,
     );
     log.push(Kind::Book, Some(0), None, &body, 0);
 }
@@ -89,7 +95,7 @@ fn folded_data_waits_until_it_is_due_and_says_so() {
     assert_eq!(reader.turn(&log, 1_100, &mut out), Next::Wait);
     let expected = concat!(
         r#"{"coalesced":true,"symbol":"ACME","first":2,"last":4,"#,
-        r#""bids":[["1.01","5"],["1.00","0"]],"asks":[]}"#
+        r#""bids":[["1.01","5"],["1.00","0"]],"asks":[],"time":4}"#
     );
     assert_eq!(out.len(), 1);
     assert_eq!(
