@@ -150,9 +150,7 @@ impl Dials {
         dialled: &Result<Dialled, DialError>,
     ) {
         let kind = match dialled {
-            Ok(dialled) => Kind::Answered {
-                status: dialled.head.status.as_u16(),
-            },
+            Ok(dialled) => Kind::answered(dialled.head.status.as_u16(), says_contract(dialled)),
             Err(error) => {
                 tracing::debug!(endpoint = %placed.endpoint.id, %error, "dial failed");
                 if error.unreached() {
@@ -168,11 +166,7 @@ impl Dials {
         if let Ok(dialled) = dialled
             && self.contract == Contract::Auto
         {
-            let kept = dialled
-                .head
-                .headers
-                .get("holdfast-contract")
-                .is_some_and(|v| v == "1");
+            let kept = says_contract(dialled);
             shared
                 .observer
                 .outcome(&self.cluster, &placed.endpoint, Kind::Contract { kept });
@@ -248,6 +242,11 @@ fn on_the_wire(head: &RequestHeader, upgrade: bool) -> Vec<u8> {
     };
     wire.extend_from_slice(connection);
     wire
+}
+
+fn says_contract(dialled: &Dialled) -> bool {
+    let field = dialled.head.headers.get("holdfast-contract");
+    field.is_some_and(|value| value == "1")
 }
 
 /// The value of `name` in a query, if it needs no decoding, as ids never do.

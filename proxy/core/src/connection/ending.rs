@@ -116,6 +116,15 @@ impl Ending {
 }
 
 impl Lost {
+    /// All there are.
+    pub const ALL: [Self; 5] = [
+        Self::Deadline,
+        Self::Rewound,
+        Self::Contract,
+        Self::Torn,
+        Self::Conflict,
+    ];
+
     /// Its name in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -129,6 +138,17 @@ impl Lost {
 }
 
 impl Cause {
+    /// All there are.
+    pub const ALL: [Self; 7] = [
+        Self::Drain,
+        Self::Maint,
+        Self::Gone,
+        Self::Rebalance,
+        Self::Admin,
+        Self::Wish,
+        Self::Crash,
+    ];
+
     /// Its name in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

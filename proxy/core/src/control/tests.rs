@@ -269,7 +269,7 @@ fn bad_service_takes_out_no_more_than_the_share() {
     let mut play = Play::new("abc", |_| {});
     for endpoint in ["a", "b", "c"] {
         for _ in 0..5 {
-            play.outcome(endpoint, Kind::Answered { status: 500 });
+            play.outcome(endpoint, Kind::Answered { status: 502 });
         }
     }
     let all = [play.health("a"), play.health("b"), play.health("c")];

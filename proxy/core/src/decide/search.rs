@@ -95,6 +95,11 @@ impl Search {
         self.hops <= HOPS_MAX
     }
 
+    /// How many `421` it has followed.
+    pub const fn hops(&self) -> u8 {
+        self.hops
+    }
+
     /// Everybody was asked and nobody took it. After a pause, ask all again: one may have been
     /// restarted meanwhile.
     pub fn again(&mut self) {

@@ -10,6 +10,9 @@ pub enum Kind {
         /// The HTTP status.
         status: u16,
     },
+    /// It keeps the handoff contract and does not take this now: shedding load, or handing the
+    /// session over.
+    NotTaken,
     /// It took the request and then broke the connection, or let the answer run out of time.
     Broken,
     /// A WebSocket ended.
@@ -38,15 +41,24 @@ pub enum Service {
 }
 
 impl Kind {
+    /// It answered with this status; `kept`: by the contract.
+    pub const fn answered(status: u16, kept: bool) -> Self {
+        match (status, kept) {
+            (503, true) => Self::NotTaken,
+            _ => Self::Answered { status },
+        }
+    }
+
     /// What it says of the endpoint. A graceful close is no failure: 1000, 1001 and 1012 are
     /// how servers say goodbye, 4000 and up is the application's own word. 1006, 1011 and 1013
-    /// are how broken or overloaded ones do. A `503` says that the endpoint shed load or
-    /// handed a session over, which is its right; other 5xx say that it failed.
+    /// are how broken or overloaded ones do. 502 to 504 say that it cannot serve; any other
+    /// status is the application's own, also 500, which one bad address can give for ever: an
+    /// endpoint whose clients keep their state there must not be taken out for that.
     pub const fn service(self) -> Service {
         match self {
             Self::DialFailed | Self::Broken => Service::Bad,
-            Self::Answered { status: 503 } => Service::Silent,
-            Self::Answered { status: 500..=599 } => Service::Bad,
+            Self::Answered { status: 502..=504 } => Service::Bad,
+            Self::Answered { status: 500..=599 } => Service::Silent,
             Self::Answered { .. } | Self::StreamEnded => Service::Good,
             Self::Closed {
                 code: None | Some(1006 | 1011 | 1013..=1014),
@@ -54,7 +66,7 @@ impl Kind {
             Self::Closed {
                 code: Some(1000 | 1001 | 1012),
             } => Service::Good,
-            Self::Closed { .. } | Self::Contract { .. } => Service::Silent,
+            Self::Closed { .. } | Self::Contract { .. } | Self::NotTaken => Service::Silent,
         }
     }
 }
@@ -85,9 +97,15 @@ mod tests {
             (Kind::Answered { status: 200 }, Good),
             (Kind::Answered { status: 404 }, Good),
             (Kind::Answered { status: 421 }, Good),
-            (Kind::Answered { status: 500 }, Bad),
+            (Kind::Answered { status: 500 }, Silent),
+            (Kind::Answered { status: 501 }, Silent),
             (Kind::Answered { status: 502 }, Bad),
-            (Kind::Answered { status: 503 }, Silent),
+            (Kind::Answered { status: 503 }, Bad),
+            (Kind::Answered { status: 504 }, Bad),
+            (Kind::Answered { status: 505 }, Silent),
+            (Kind::answered(503, false), Bad),
+            (Kind::answered(503, true), Silent),
+            (Kind::answered(502, true), Bad),
             (Kind::StreamEnded, Good),
             (Kind::Contract { kept: true }, Silent),
         ];

@@ -172,7 +172,7 @@ impl Proxy {
             Answer::Failed => Kind::DialFailed,
             Answer::Taken(_) => Kind::Answered { status: 101 },
             Answer::Elsewhere { owner: Some(_), .. } => Kind::Answered { status: 421 },
-            _ => Kind::Answered { status: 503 },
+            _ => Kind::NotTaken,
         };
         let endpoint = dial.placed.endpoint.clone();
         let now = self.now();

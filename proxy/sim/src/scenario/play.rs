@@ -211,7 +211,7 @@ impl Play {
         self.endpoint(endpoint)?;
         let times: u32 = times.parse().map_err(|_| "how many times?")?;
         for _ in 0..times {
-            self.world.proxies[0].outcome(&id(endpoint), Kind::Answered { status: 500 });
+            self.world.proxies[0].outcome(&id(endpoint), Kind::Answered { status: 502 });
         }
         Ok(())
     }
