@@ -99,6 +99,8 @@ pub enum Ending {
     EndpointSilent,
     /// The head did not come in time.
     HeadTimeout,
+    /// The body did not come in time.
+    BodyTimeout,
     /// The head is too long.
     HeadTooLarge,
     /// What came is no request.
@@ -119,6 +121,7 @@ impl Ending {
             Self::EndpointBroken => "endpoint_broken",
             Self::EndpointSilent => "endpoint_silent",
             Self::HeadTimeout => "head_timeout",
+            Self::BodyTimeout => "body_timeout",
             Self::HeadTooLarge => "head_too_large",
             Self::Malformed => "malformed",
             Self::ConnectionsPerAddress => "connections_per_address",

@@ -293,6 +293,8 @@ pub struct Route {
     pub body: u64,
     /// The longest wait for an answer.
     pub timeout: Duration,
+    /// The same where the route itself says it.
+    pub own_timeout: Option<Duration>,
 }
 
 /// How long things may take; see the file's shape for each.

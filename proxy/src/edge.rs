@@ -201,8 +201,9 @@ impl ProxyHttp for Edge {
     }
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        exchange.awaits_body = !session.is_body_empty();
         match &exchange.gate {
-            Some(gate) if session.is_body_empty() => gate.open(),
+            Some(gate) if !exchange.awaits_body => gate.open(),
             Some(gate) => gate.body(),
             None => {
                 let address = session.client_addr().and_then(PeerAddress::as_inet);
@@ -246,8 +247,15 @@ impl ProxyHttp for Edge {
             exchange.answer = Some(admit::too_large(exchange.body_max));
             return Error::e_explain(ErrorType::HTTPStatus(413), "body above the route's limit");
         }
-        if let Some(gate) = exchange.gate.as_ref().filter(|_| end_of_stream) {
-            gate.open();
+        if end_of_stream {
+            exchange.awaits_body = false;
+            if let Some(gate) = &exchange.gate {
+                gate.open();
+            }
+        } else if self.is_slow(exchange) {
+            exchange.answer = Some(attempt::slow_body());
+            exchange.ending = Some(Ending::BodyTimeout);
+            return Error::e_explain(ErrorType::HTTPStatus(408), "body above its time");
         }
         Ok(())
     }
@@ -364,6 +372,15 @@ impl ProxyHttp for Edge {
 }
 
 impl Edge {
+    /// Has a body taken too long that no gate watches over? HTTP/2 has many on one connection.
+    /// Calls of gRPC may send as long as they like.
+    fn is_slow(&self, exchange: &Exchange) -> bool {
+        let age = clock::moment().duration_since(exchange.began);
+        exchange.gate.is_none()
+            && exchange.relay() != Relay::Grpc
+            && age > self.settings().limits.body_timeout
+    }
+
     /// Answer by ourselves, and count that we did.
     async fn answer(
         &self,
@@ -424,10 +441,7 @@ impl Edge {
 fn explain(error: &Error, exchange: &Exchange) -> Option<Answer> {
     let body_time = exchange.gate.as_ref().and_then(|gate| gate.refusal());
     if body_time == Some(Refusal::BodyTime) {
-        return Some(Answer::new(
-            Code::BodyTimeout,
-            "the request's body did not come in time",
-        ));
+        return Some(attempt::slow_body());
     }
     match (error.esource(), error.etype()) {
         (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => {

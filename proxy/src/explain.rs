@@ -170,10 +170,16 @@ impl Fields for Question {
             .map(|(_, value)| value.as_str())
     }
 
-    /// One value stands for the cookie of whichever cluster the route leads to.
-    fn cookies(&self, _name: &str, accept: &mut dyn FnMut(&str) -> bool) {
+    /// One value, with or without the name in front, stands for the cookie of whichever cluster
+    /// the route leads to.
+    fn cookies(&self, name: &str, accept: &mut dyn FnMut(&str) -> bool) {
         if let Some(cookie) = &self.cookie {
-            accept(cookie);
+            let named = cookie.strip_prefix(name);
+            accept(
+                named
+                    .and_then(|rest| rest.strip_prefix('='))
+                    .unwrap_or(cookie),
+            );
         }
     }
 }
@@ -210,6 +216,14 @@ routes: [{ path: /api, cluster: backend }]
             assert!(text.contains(part), "{part} is missing from:\n{text}");
         }
         assert!(ask("/api", Some("forged")).contains("invalid"));
+        let question = Question {
+            cookie: Some("holdfast=AAAA".to_owned()),
+            ..Question::default()
+        };
+        question.cookies("holdfast", &mut |value| {
+            assert_eq!(value, "AAAA", "as a browser sends it");
+            true
+        });
         assert!(ask("/", None).contains("rejected: no_route"));
     }
 }

@@ -14,6 +14,7 @@ use super::unit::{Network, Size, Span};
 mod affinity;
 mod cluster;
 mod identity;
+mod methods;
 
 pub use affinity::{Affinity, AffinityBy, CrossSite, SameSite};
 pub use cluster::{
@@ -22,6 +23,7 @@ pub use cluster::{
     WebSocketProbe,
 };
 pub use identity::{Algorithm, Identity, IdentityKey};
+pub use methods::Methods;
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -123,9 +125,9 @@ pub struct Route {
     /// The host is this, or ends with it when it begins with `*.`.
     #[serde(default)]
     pub host: Option<String>,
-    /// The method is one of these.
-    #[serde(default)]
-    pub methods: Vec<String>,
+    /// The method is this, or one of these.
+    #[serde(default, alias = "methods")]
+    pub method: Methods,
     /// These headers have exactly these values.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,

@@ -53,6 +53,29 @@ pub enum Code {
 }
 
 impl Code {
+    /// All there are.
+    pub const ALL: [Self; 19] = [
+        Self::BadRequest,
+        Self::AmbiguousFraming,
+        Self::AmbiguousField,
+        Self::Unauthenticated,
+        Self::OriginForbidden,
+        Self::NoRoute,
+        Self::MethodNotAllowed,
+        Self::BodyTimeout,
+        Self::BodyTooLarge,
+        Self::ExpectationFailed,
+        Self::UpgradeRequired,
+        Self::HeadTooLarge,
+        Self::NoEndpoint,
+        Self::Draining,
+        Self::Full,
+        Self::Leaving,
+        Self::EndpointBroken,
+        Self::EndpointTimeout,
+        Self::Internal,
+    ];
+
     /// The name in answers, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -21,6 +21,7 @@ use pingora_proxy::Session;
 use super::answer::{Answer, Code};
 use super::exchange::Exchange;
 use super::{Edge, STREAMS, UPSTREAM_KEEPALIVE};
+use crate::access_log::Ending;
 use crate::config::Protocol;
 
 impl Edge {
@@ -37,6 +38,8 @@ impl Edge {
             },
         };
         exchange.attempts += 1;
+        // what is said again is counted again
+        exchange.body = 0;
         Ok(Box::new(self.peer_of(&endpoint, exchange)))
     }
 
@@ -47,7 +50,11 @@ impl Edge {
         options.connection_timeout = Some(settings.timeouts.connect);
         options.total_connection_timeout = Some(settings.timeouts.connect);
         let route = exchange.forward.as_ref().map(|forward| &forward.route.name);
-        options.read_timeout = route.map(|route| settings.routes.timeout(route));
+        options.read_timeout = route.and_then(|route| match exchange.relay() {
+            // a call may be a stream that has nothing to say for hours; callers have deadlines
+            Relay::Grpc => settings.routes.own_timeout(route),
+            _ => Some(settings.routes.timeout(route)),
+        });
         options.write_timeout = Some(settings.timeouts.write);
         options.idle_timeout = Some(settings.timeouts.upstream_idle);
         options.http_upstream_request_policy = HttpUpstreamRequestPolicy {
@@ -68,6 +75,7 @@ impl Edge {
         if exchange.relay() == Relay::Grpc || h2c {
             options.alpn = ALPN::H2;
             options.max_h2_streams = STREAMS;
+            options.h2_ping_interval = Some(settings.timeouts.heartbeat);
         }
         peer
     }
@@ -90,7 +98,7 @@ impl Edge {
         let kept = head.headers.get(CONTRACT).is_some_and(|value| value == "1");
         self.shared
             .outcomes
-            .send(&cluster, &endpoint, Kind::Answered { status });
+            .send(&cluster, &endpoint, Kind::answered(status, kept));
         if kept {
             self.shared
                 .outcomes
@@ -100,8 +108,11 @@ impl Edge {
         let contract = forward.cluster.settings.handoff.contract;
         let names_owner = status == 421 && contract != Contract::Off && owner(head).is_some();
         let opaque = !kept && !endpoint.contract && !names_owner;
-        if opaque || !matches!(status, 421 | 503) || session.as_ref().retry_buffer_truncated() {
+        if opaque || !matches!(status, 421 | 503) {
             return Ok(());
+        }
+        if !self.is_whole(session, exchange) {
+            return not_followed(status, exchange);
         }
         let search = exchange.search.get_or_insert_with(|| Search::of(forward));
         let follow = match (status, owner(head)) {
@@ -112,14 +123,13 @@ impl Edge {
                 true
             }
         };
-        if !follow
-            || exchange.attempts > self.settings().retry.attempts + self.settings().retry.hops
-        {
-            return Ok(());
+        let retry = self.settings().retry;
+        let follow = follow && usize::from(search.hops()) <= retry.hops;
+        if !follow || exchange.attempts > retry.attempts + retry.hops {
+            return not_followed(status, exchange);
         }
-        // nobody else: then the answer is as good as any of ours
         let Some(next) = self.next(exchange) else {
-            return Ok(());
+            return not_followed(status, exchange);
         };
         self.shared.telemetry.redirected(&cluster, status);
         exchange.send_to(next.endpoint, next.moved_from);
@@ -151,19 +161,31 @@ impl Edge {
             return error;
         }
         let unanswered = session.response_written().is_none();
-        let whole = !session.as_ref().retry_buffer_truncated();
+        let whole = self.is_whole(session, exchange);
         let repeatable = session.req_header().method.is_idempotent() || exchange.repeatable;
         error.set_retry(false);
         if *error.esource() != ErrorSource::Upstream {
+            return error;
+        }
+        if exchange.awaits_body && *error.etype() == ErrorType::ReadTimedout {
+            // the endpoint waits for the client as we do
+            exchange.answer = Some(slow_body());
+            exchange.ending = Some(Ending::BodyTimeout);
             return error;
         }
         let timed_out = matches!(
             error.etype(),
             ErrorType::ReadTimedout | ErrorType::WriteTimedout
         );
-        if reused && !timed_out && unanswered {
+        let stale = reused && !timed_out && unanswered && exchange.attempts < ATTEMPTS_REUSED;
+        if stale {
             // the endpoint may just have closed a connection it no longer wanted
-            error.set_retry(repeatable && whole && exchange.attempts <= ATTEMPTS_REUSED);
+            exchange.repeatable = false;
+            error.set_retry(repeatable && whole);
+            return error;
+        }
+        if timed_out && !unanswered {
+            // it served, and then had nothing to say for too long: no sign that it is broken
             return error;
         }
         self.abandon(exchange, Kind::Broken);
@@ -176,6 +198,12 @@ impl Edge {
         exchange.repeatable = false;
         error.set_retry(again);
         error
+    }
+
+    /// Is everything that was sent still there, so that it can be said again?
+    fn is_whole(&self, session: &Session, exchange: &Exchange) -> bool {
+        let kept = self.settings().retry.buffer as u64;
+        !session.as_ref().retry_buffer_truncated() && exchange.body <= kept
     }
 
     /// The endpoint did not take it: tell the control plane, and remember it for the search.
@@ -213,6 +241,22 @@ impl Edge {
     }
 }
 
+/// What to tell a client whose body did not come in time.
+pub(super) fn slow_body() -> Answer {
+    Answer::new(Code::BodyTimeout, "the request's body did not come in time")
+}
+
+/// An answer "not processed" that leads nowhere else. A 503 says so itself; a 421 would tell the
+/// client that it is on the wrong connection, which it is not.
+fn not_followed(status: u16, exchange: &mut Exchange) -> Result<()> {
+    if status != 421 {
+        return Ok(());
+    }
+    let says = "the endpoint that has the session cannot be given this request now";
+    exchange.answer = Some(Answer::new(Code::NoEndpoint, says));
+    Err(Error::explain(ErrorType::HTTPStatus(503), says))
+}
+
 fn owner(head: &ResponseHeader) -> Option<EndpointId> {
     EndpointId::parse(head.headers.get(OWNER)?.to_str().ok()?).ok()
 }
@@ -248,5 +292,5 @@ const OWNER: HeaderName = HeaderName::from_static("holdfast-owner");
 /// Marks the error by which an answer is exchanged for another endpoint's.
 const ELSEWHERE: &str = "elsewhere";
 
-/// A pool full of connections that all turn out closed is left after so many.
+/// A pool full of connections that all turn out closed is left with this attempt.
 const ATTEMPTS_REUSED: usize = 3;

@@ -46,6 +46,8 @@ pub struct Exchange {
     pub body_max: u64,
     /// Body bytes so far.
     pub body: u64,
+    /// Is the body still on its way from the client?
+    pub awaits_body: bool,
     /// May it be said again although its method is not idempotent? It has an `Idempotency-Key`.
     pub repeatable: bool,
     /// The edge's own answer, once there is one.
@@ -76,6 +78,7 @@ impl Exchange {
             attempts: 0,
             body_max: u64::MAX,
             body: 0,
+            awaits_body: false,
             repeatable: false,
             answer: None,
             answered: None,

@@ -18,6 +18,8 @@ pub(super) struct Routes {
 struct Allowed {
     body: u64,
     timeout: Duration,
+    /// The route says so itself.
+    own_timeout: Option<Duration>,
 }
 
 impl Routes {
@@ -27,6 +29,7 @@ impl Routes {
             let allowed = Allowed {
                 body: route.body,
                 timeout: route.timeout,
+                own_timeout: route.own_timeout,
             };
             (route.name.as_str().into(), allowed)
         });
@@ -51,6 +54,11 @@ impl Routes {
         self.routes
             .get(route.as_str())
             .map_or(0, |allowed| allowed.body)
+    }
+
+    /// The longest silence of an endpoint that the route itself allows; the default aside.
+    pub(super) fn own_timeout(&self, route: &RouteName) -> Option<Duration> {
+        self.routes.get(route.as_str())?.own_timeout
     }
 
     /// The longest wait for an answer.

@@ -1,5 +1,7 @@
 //! What becomes of connections, those of clients and those the relays keep.
 
+use holdfast_core::Relay;
+use holdfast_core::connection::{Cause, Lost};
 use prometheus::{Histogram, IntCounterVec, IntGauge};
 
 use super::Maker;
@@ -18,6 +20,28 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn new(make: &Maker) -> Self {
+        let connections = Self::register(make);
+        connections.start_at_zero();
+        connections
+    }
+
+    /// What alerts are set on is there from the start: a counter that appears with its first
+    /// event has no increase to be seen.
+    fn start_at_zero(&self) {
+        for reason in Lost::ALL {
+            self.lost.with_label_values(&[reason.as_str()]);
+        }
+        for relay in [Relay::WebSocket, Relay::Sse] {
+            for cause in Cause::ALL {
+                for outcome in OUTCOMES {
+                    let labels = [relay.as_str(), cause.as_str(), outcome];
+                    self.moves.with_label_values(&labels);
+                }
+            }
+        }
+    }
+
+    fn register(make: &Maker) -> Self {
         Self {
             downstream_connections: make.gauge(
                 "holdfast_downstream_connections",
@@ -64,3 +88,6 @@ impl Connections {
         }
     }
 }
+
+/// How moves end: at another endpoint, or back where they began since nobody else took them.
+pub(super) const OUTCOMES: [&str; 2] = ["moved", "back"];

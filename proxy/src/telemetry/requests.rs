@@ -3,6 +3,7 @@
 use prometheus::IntCounterVec;
 
 use super::Maker;
+use crate::edge::answer::Code;
 
 pub(super) struct Requests {
     pub(super) requests: IntCounterVec,
@@ -16,6 +17,14 @@ pub(super) struct Requests {
 
 impl Requests {
     pub(super) fn new(make: &Maker) -> Self {
+        let requests = Self::register(make);
+        for code in Code::ALL {
+            requests.rejected.with_label_values(&[code.as_str()]);
+        }
+        requests
+    }
+
+    fn register(make: &Maker) -> Self {
         Self {
             requests: make.counters(
                 "holdfast_requests_total",

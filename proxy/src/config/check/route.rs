@@ -38,17 +38,17 @@ fn route(checker: &mut Checker<'_>, file: &file::Config, path: &str, shape: &fil
         let message = "\"/holdfast/\" belongs to the proxy and is never forwarded";
         checker.wrong(&format!("{path}.path"), message);
     }
-    for (index, method) in shape.methods.iter().enumerate() {
+    for (index, method) in shape.method.0.iter().enumerate() {
         if method.is_empty() || !method.chars().all(|c| c.is_ascii_uppercase()) {
             let message = format!("{method:?} is no method; capital letters, as in GET");
-            checker.wrong(&format!("{path}.methods[{index}]"), message);
+            checker.wrong(&format!("{path}.method[{index}]"), message);
         }
     }
     Route {
         name: shape.name.clone().unwrap_or_else(|| default_name(shape)),
         path: shape.path.clone(),
         host: shape.host.as_ref().map(|host| host.to_ascii_lowercase()),
-        methods: shape.methods.clone(),
+        methods: shape.method.0.clone(),
         headers: shape
             .headers
             .iter()
@@ -60,6 +60,7 @@ fn route(checker: &mut Checker<'_>, file: &file::Config, path: &str, shape: &fil
         identity: shape.identity,
         body: shape.body.unwrap_or(file.limits.body).0,
         timeout: shape.timeout.unwrap_or(file.timeouts.request).0,
+        own_timeout: shape.timeout.map(|own| own.0),
     }
 }
 
@@ -108,7 +109,7 @@ fn same_match(a: &Route, b: &Route) -> bool {
 
 /// What tells it from its neighbours: methods, host and path as far as they are given.
 fn default_name(shape: &file::Route) -> String {
-    let mut name = shape.methods.join(",");
+    let mut name = shape.method.0.join(",");
     if !name.is_empty() {
         name.push(' ');
     }
