@@ -66,6 +66,11 @@ impl Wire {
         self.cut.get() || self.up_ended.get() || self.down_ended.get()
     }
 
+    /// It broke, rather than being ended by either side.
+    pub(crate) fn is_torn(&self) -> bool {
+        self.cut.get()
+    }
+
     pub(crate) fn send_up(self: &Rc<Self>, bytes: Vec<u8>) {
         let wire = self.clone();
         self.up_flight.set(self.up_flight.get() + bytes.len());

@@ -21,6 +21,8 @@ pub struct Load {
     reported: AtomicU32,
     /// New clients this proxy sent there since.
     placed: AtomicU32,
+    /// Of what is open, connections on their way to another endpoint or to their end.
+    departing: AtomicU32,
     /// Dials of moved connections under way.
     dialing: AtomicU32,
     /// Whether it served somebody badly since it last served somebody well.
@@ -36,6 +38,7 @@ impl Load {
             open: Default::default(),
             reported: AtomicU32::new(UNSAID),
             placed: AtomicU32::new(0),
+            departing: AtomicU32::new(0),
             dialing: AtomicU32::new(0),
             suspect: AtomicBool::new(false),
             told: Mutex::default(),
@@ -49,6 +52,7 @@ impl Load {
         Open {
             load: self.clone(),
             relay,
+            departing: false,
         }
     }
 
@@ -65,6 +69,12 @@ impl Load {
     /// Open WebSockets and event streams: what a drain has to move or close.
     pub fn connections(&self) -> u32 {
         self.open_count(Relay::WebSocket) + self.open_count(Relay::Sse)
+    }
+
+    /// Of these, the ones nobody has told to leave yet: what a drain still has to pace.
+    pub fn staying(&self) -> u32 {
+        let departing = self.departing.load(Ordering::Relaxed);
+        self.connections().saturating_sub(departing)
     }
 
     /// Everything open.
@@ -157,10 +167,26 @@ impl Load {
 pub struct Open {
     load: Arc<Load>,
     relay: Relay,
+    departing: bool,
+}
+
+impl Open {
+    /// Says whether it is on its way: to another endpoint, or to its end.
+    pub fn set_departing(&mut self, departing: bool) {
+        if departing != self.departing {
+            self.departing = departing;
+            let count = &self.load.departing;
+            match departing {
+                true => count.fetch_add(1, Ordering::Relaxed),
+                false => count.fetch_sub(1, Ordering::Relaxed),
+            };
+        }
+    }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
+        self.set_departing(false);
         self.load.open[self.relay as usize].fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -196,6 +222,21 @@ mod tests {
         assert_eq!((load.connections(), load.total()), (0, 1));
         drop(request);
         assert_eq!(load.total(), 0);
+    }
+
+    #[test]
+    fn a_connection_on_its_way_is_there_and_does_not_stay() {
+        let load = Load::idle();
+        let mut first = load.open(Relay::WebSocket);
+        let _second = load.open(Relay::Sse);
+        first.set_departing(true);
+        first.set_departing(true);
+        assert_eq!((load.connections(), load.staying()), (2, 1));
+        first.set_departing(false);
+        assert_eq!(load.staying(), 2, "nobody else took it");
+        first.set_departing(true);
+        drop(first);
+        assert_eq!((load.connections(), load.staying()), (1, 1));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use holdfast_wire::sse::{self, Block, BlockId, BlockKind, Scanner};
 use holdfast_wire::websocket::CloseCode;
 
-use super::legs::Legs;
+use super::legs::{Legs, Whither};
 use super::queue::Queue;
 use super::search::Step;
 use super::{Answer, Cause, Command, Ending, Lost, Opening, Order, Placed, Settings, Terms};
@@ -37,8 +37,6 @@ pub struct EventStream {
     out: Queue,
     /// When bytes were last taken, or there were none.
     wrote: Instant,
-    /// A move that waits until the connection may be moved again.
-    deferred: Option<Cause>,
     events: u64,
     commands: VecDeque<Command>,
 }
@@ -75,7 +73,6 @@ impl EventStream {
             passing: false,
             out: Queue::default(),
             wrote: now,
-            deferred: None,
             events: 0,
             commands: VecDeque::from([Command::Dial]),
         }
@@ -89,6 +86,27 @@ impl EventStream {
     /// Whether its endpoint keeps the contract.
     pub const fn keeps_contract(&self) -> bool {
         self.contract
+    }
+
+    /// The instant before which it is not moved on purpose, if it followed a `421`: an order to
+    /// move is not obeyed until then, nor remembered.
+    pub fn held_until(&self) -> Option<Instant> {
+        self.legs.held_until(&self.settings)
+    }
+
+    /// Whether it is on its way to another endpoint, or to its end.
+    pub const fn is_leaving(&self) -> bool {
+        !matches!(self.stage, Stage::Opening | Stage::Attached)
+    }
+
+    /// Whether the client is told, or is about to be, that it is to come back elsewhere.
+    pub const fn is_drained(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Closing {
+                ending: Ending::Drained
+            }
+        )
     }
 
     /// Events relayed so far.
@@ -106,9 +124,7 @@ impl EventStream {
         let stage = match &self.stage {
             Stage::Ended => return None,
             Stage::Opening => return self.legs.timeout(),
-            Stage::Attached => self
-                .deferred
-                .and_then(|_| self.legs.held_until(&self.settings)),
+            Stage::Attached => None,
             Stage::Detaching { until, .. } => Some(*until),
             Stage::Searching => self.legs.timeout(),
             Stage::Closing { .. } => None,
@@ -131,7 +147,6 @@ impl EventStream {
                 Ok(false) => {}
                 Err(lost) => self.give_up(lost, now),
             },
-            Stage::Attached => self.take_deferred(now),
             Stage::Detaching { until, cause, .. } if now >= until => match cause {
                 // Moving now would tear the event.
                 Some(_) => self.stage = Stage::Attached,
@@ -221,7 +236,10 @@ impl EventStream {
                 Ending::EndpointGone
             });
         }
-        self.leg_over(Cause::Crash, now, now);
+        let cause = if complete { Cause::Wish } else { Cause::Crash };
+        // Some servers end their streams in good order whatever kills them: either way the
+        // endpoint is asked again first, while it is admitted.
+        self.leg_over((cause, Whither::Back), now, now);
     }
 
     /// Operators or the control plane want something.
@@ -229,20 +247,15 @@ impl EventStream {
         match (order, &self.stage) {
             (Order::Abandon, _) => self.handle_upstream_end(false, now),
             (Order::Move(cause), Stage::Attached) if self.contract => {
-                self.deferred = Some(cause);
-                self.take_deferred(now);
+                if self.held_until().is_none_or(|until| now >= until) {
+                    self.begin_detaching(Some(cause), now);
+                }
             }
             (Order::Close, Stage::Opening) => self.decline(),
             (Order::Close, Stage::Searching) => self.close(Ending::Drained),
             (Order::Move(_), Stage::Attached)
             | (Order::Close, Stage::Attached | Stage::Detaching { .. }) => {
-                let until = now + self.settings.handoff.close_timeout;
-                self.stage = Stage::Detaching {
-                    cause: None,
-                    since: now,
-                    until,
-                };
-                self.detach(now);
+                self.begin_detaching(None, now);
             }
             _ => {}
         }
@@ -316,15 +329,8 @@ impl EventStream {
         }
     }
 
-    fn take_deferred(&mut self, now: Instant) {
-        let held = self
-            .legs
-            .held_until(&self.settings)
-            .is_some_and(|until| now < until);
-        if held || self.deferred.is_none() {
-            return;
-        }
-        let cause = self.deferred.take();
+    /// To another endpoint for this cause; without one, away from the client.
+    fn begin_detaching(&mut self, cause: Option<Cause>, now: Instant) {
         let until = now + self.settings.handoff.close_timeout;
         self.stage = Stage::Detaching {
             cause,
@@ -343,21 +349,20 @@ impl EventStream {
             return;
         }
         match cause {
-            Some(cause) => self.leg_over(cause, since, now),
+            Some(cause) => self.leg_over((cause, Whither::Away), since, now),
             None => self.close(Ending::Drained),
         }
     }
 
-    fn leg_over(&mut self, cause: Cause, since: Instant, now: Instant) {
+    fn leg_over(&mut self, why: (Cause, Whither), since: Instant, now: Instant) {
         self.drop_leg();
         if self.passing {
             return self.close(Ending::Lost(Lost::Torn));
         }
-        self.deferred = None;
         self.held = Vec::new();
         self.scanner = Scanner::new(self.settings.handoff.message_buffer);
         self.stage = Stage::Searching;
-        self.legs.leave(cause, since, now, &self.settings);
+        self.legs.leave(why, since, now, &self.settings);
         if self.legs.dial_due(now) == Ok(true) {
             self.commands.push_back(Command::Dial);
         }

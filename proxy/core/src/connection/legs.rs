@@ -35,6 +35,15 @@ pub(super) struct Legs {
     draw: u64,
 }
 
+/// Where a connection without a leg looks first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whither {
+    /// At the endpoint it comes from, once, while that one is admitted.
+    Back,
+    /// Anywhere else.
+    Away,
+}
+
 impl Legs {
     pub(super) fn open(opening: &Opening, now: Instant) -> Self {
         let asked = opening
@@ -84,7 +93,13 @@ impl Legs {
     }
 
     /// The leg is over; look for another.
-    pub(super) fn leave(&mut self, cause: Cause, since: Instant, now: Instant, by: &Settings) {
+    pub(super) fn leave(
+        &mut self,
+        (cause, whither): (Cause, Whither),
+        since: Instant,
+        now: Instant,
+        by: &Settings,
+    ) {
         // A leg that breaks as soon as it is there has not ended the search that led to it.
         let stable = now.since(self.attached) >= STABLE;
         let start = match self.flapping_since {
@@ -93,10 +108,10 @@ impl Legs {
         };
         self.flapping_since = Some(start);
         let deadline = start + by.handoff.deadline;
-        let asked = match (self.endpoint.clone(), cause) {
+        let asked = match (self.endpoint.clone(), whither) {
             (None, _) => decide::Search::default(),
-            (Some(from), Cause::Crash) => decide::Search::lost(from),
-            (Some(from), _) => decide::Search::leaving(from),
+            (Some(from), Whither::Back) => decide::Search::lost(from),
+            (Some(from), Whither::Away) => decide::Search::leaving(from),
         };
         let mut search = Search::new(asked, since, deadline);
         if start < now {

@@ -34,8 +34,6 @@ pub struct WebSocket {
     up: Up,
     down: Down,
     pulse: Pulse,
-    /// A move that waits until the connection may be moved again.
-    deferred: Option<Cause>,
     commands: VecDeque<Command>,
 }
 
@@ -116,7 +114,6 @@ impl WebSocket {
                 messages: 0,
             },
             pulse: Pulse::new(now),
-            deferred: None,
             commands: VecDeque::from([Command::Dial]),
         }
     }
@@ -129,6 +126,29 @@ impl WebSocket {
     /// Whether its endpoint keeps the contract.
     pub const fn keeps_contract(&self) -> bool {
         self.contract
+    }
+
+    /// The instant before which it is not moved on purpose, if it followed a `421`: an order to
+    /// move is not obeyed until then, nor remembered, since whoever gave it may have changed
+    /// his mind by that time.
+    pub fn held_until(&self) -> Option<Instant> {
+        self.legs.held_until(&self.settings)
+    }
+
+    /// Whether it is on its way to another endpoint, or to its end.
+    pub const fn is_leaving(&self) -> bool {
+        !matches!(self.stage, Stage::Opening | Stage::Attached)
+    }
+
+    /// Whether the client is told, or is about to be, that it is to come back elsewhere.
+    pub const fn is_drained(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Closing {
+                ending: Ending::Drained,
+                ..
+            }
+        )
     }
 
     /// Whole messages relayed so far: from the client, and to it.
@@ -155,9 +175,7 @@ impl WebSocket {
         let stage = match &self.stage {
             Stage::Ended => return None,
             Stage::Opening => return self.legs.timeout(),
-            Stage::Attached => self
-                .deferred
-                .and_then(|_| self.legs.held_until(&self.settings)),
+            Stage::Attached => None,
             Stage::Detaching { until, .. }
             | Stage::Leaving { until }
             | Stage::Closing { until, .. } => Some(*until),
@@ -178,7 +196,6 @@ impl WebSocket {
                 Ok(false) => {}
                 Err(lost) => self.give_up(lost, now),
             },
-            Stage::Attached => self.take_deferred(now),
             Stage::Detaching { until, .. } if now >= until => self.detaching_too_long(now),
             Stage::Leaving { until } if now >= until => self.close(Ending::Drained, now),
             Stage::Closing { until, ending } if now >= until => self.end(ending),

@@ -39,6 +39,10 @@ impl Machine {
         both!(self, machine => machine.poll_timeout())
     }
 
+    pub(crate) fn held_until(&self) -> Option<Instant> {
+        both!(self, machine => machine.held_until())
+    }
+
     pub(crate) fn tick(&mut self, now: Instant) {
         both!(self, machine => machine.handle_timeout(now));
     }
@@ -59,10 +63,10 @@ impl Machine {
         both!(self, machine => machine.handle_upstream(bytes, now));
     }
 
-    pub(crate) fn upstream_ended(&mut self, now: Instant) {
+    pub(crate) fn upstream_ended(&mut self, complete: bool, now: Instant) {
         match self {
             Self::WebSocket(machine) => machine.handle_upstream_end(now),
-            Self::EventStream(machine) => machine.handle_upstream_end(true, now),
+            Self::EventStream(machine) => machine.handle_upstream_end(complete, now),
         }
     }
 

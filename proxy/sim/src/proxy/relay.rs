@@ -94,6 +94,11 @@ impl Connection {
     }
 
     pub(super) fn order(&mut self, order: Order, now: u64) {
+        let held = self.machine.held_until().map_or(0, milliseconds);
+        if matches!(order, Order::Move(_)) && now < held {
+            self.busy_until = held;
+            return;
+        }
         self.busy_until = now + ORDER_MS;
         let at = holdfast_core::Instant::after_start(std::time::Duration::from_millis(now));
         self.machine.order(order, at);
@@ -234,7 +239,9 @@ impl Proxy {
             }
             Command::Report(moved) => {
                 connection.moves += 1;
-                connection.busy_until = 0;
+                if moved.from != moved.to {
+                    connection.busy_until = 0;
+                }
                 let client = connection.client.name.clone();
                 self.hub.see(Sight::Told(Told::Moved { client, moved }));
             }
@@ -334,7 +341,10 @@ impl Proxy {
     fn read_up(&mut self, at: usize) -> bool {
         let now = self.now();
         let connection = &mut self.connections[at];
-        if connection.wire.is_none() || !connection.machine.wants_upstream() {
+        let Some(wire) = connection.wire.clone() else {
+            return false;
+        };
+        if !connection.machine.wants_upstream() {
             return false;
         }
         let Some(bytes) = connection.inbox.pop_front() else {
@@ -343,7 +353,7 @@ impl Proxy {
         if bytes.is_empty() {
             connection.wire = None;
             connection.alone_since.get_or_insert_with(|| self.hub.now());
-            connection.machine.upstream_ended(now);
+            connection.machine.upstream_ended(!wire.is_torn(), now);
         } else {
             connection.machine.hear(&bytes, now);
         }

@@ -10,6 +10,7 @@ struct Play {
     world: World,
     stream: EventStream,
     client: String,
+    moves: Vec<Cause>,
     ended: Option<Ending>,
 }
 
@@ -21,6 +22,7 @@ impl Play {
             world,
             stream,
             client: String::new(),
+            moves: Vec::new(),
             ended: None,
         };
         play.dial().expect("the first endpoint");
@@ -33,6 +35,7 @@ impl Play {
             match self.stream.poll_command() {
                 Some(Command::Dial) => return true,
                 Some(Command::End(ending)) => self.ended = Some(ending),
+                Some(Command::Report(moved)) => self.moves.push(moved.cause),
                 Some(_) => {}
                 None => {
                     let bytes = self.stream.to_downstream().to_vec();
@@ -107,6 +110,40 @@ fn before_the_first_event_the_next_leg_starts_where_the_last_one_did() {
         play.client, "",
         "a stream that is over is not to be asked for again"
     );
+}
+
+#[test]
+fn a_stream_that_is_ended_moves_by_the_endpoint_s_wish_and_one_that_is_cut_by_a_crash() {
+    let mut play = Play::attached(Contract::Auto);
+    for (complete, cause) in [(true, Cause::Wish), (false, Cause::Crash)] {
+        play.stream.handle_upstream_end(complete, play.world.now);
+        play.dial().expect("somebody");
+        play.answer(Answer::Taken(terms(0)));
+        assert_eq!(play.moves.pop(), Some(cause), "complete: {complete}");
+        play.hears("id: e.1\ndata: uno\n\n");
+    }
+}
+
+#[test]
+fn an_order_to_leave_an_owner_soon_after_a_421_is_not_kept() {
+    let mut play = Play::attached(Contract::Auto);
+    play.world.drain("c");
+    play.world.down("a");
+    play.stream.handle_upstream_end(false, play.world.now);
+    play.dial().expect("somebody");
+    play.answer(Answer::Elsewhere {
+        owner: Some(id("c")),
+        contract: true,
+    });
+    assert_eq!(play.dial().expect("the owner").endpoint.id, id("c"));
+    play.answer(Answer::Taken(terms(0)));
+    let order = Order::Move(Cause::Drain);
+    play.stream.handle_order(order, play.world.now);
+    let now = play.world.pass(Duration::from_secs(11));
+    play.stream.handle_timeout(now);
+    assert!(!play.settle(), "the drain may be over by now");
+    play.stream.handle_order(order, play.world.now);
+    play.dial().expect("who still wants it says so again");
 }
 
 #[test]

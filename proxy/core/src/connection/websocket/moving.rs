@@ -3,6 +3,7 @@
 use holdfast_wire::contract::MOVE_REASON;
 use holdfast_wire::websocket::{CloseCode, ControlFrame};
 
+use super::super::legs::Whither;
 use super::super::search;
 use super::super::{Answer, CLOSING, Cause, Command, Ending, Lost, Order, Terms};
 use super::{Frames, Stage, WebSocket};
@@ -27,8 +28,9 @@ impl WebSocket {
             (Order::Abandon, _) if self.attached && self.contract => self.handle_upstream_end(now),
             (Order::Abandon, _) if self.attached => self.close(Ending::EndpointGone, now),
             (Order::Move(cause), Stage::Attached) if self.contract => {
-                self.deferred = Some(cause);
-                self.take_deferred(now);
+                if self.held_until().is_none_or(|until| now >= until) {
+                    self.begin_move(cause, now);
+                }
             }
             (Order::Close, Stage::Opening) => self.decline(),
             (Order::Close, Stage::Searching) => self.close(Ending::Drained, now),
@@ -44,16 +46,7 @@ impl WebSocket {
         }
     }
 
-    /// Begins a deferred move as soon as the connection may be moved.
-    pub(super) fn take_deferred(&mut self, now: Instant) {
-        let held = self
-            .legs
-            .held_until(&self.settings)
-            .is_some_and(|until| now < until);
-        let Some(cause) = self.deferred.filter(|_| !held) else {
-            return;
-        };
-        self.deferred = None;
+    fn begin_move(&mut self, cause: Cause, now: Instant) {
         let until = now + self.settings.handoff.close_timeout;
         self.stage = Stage::Detaching {
             cause,
@@ -162,9 +155,12 @@ impl WebSocket {
     }
 
     fn search(&mut self, cause: Cause, since: Instant, now: Instant) {
-        self.deferred = None;
         self.stage = Stage::Searching;
-        self.legs.leave(cause, since, now, &self.settings);
+        let asked = match cause {
+            Cause::Crash => Whither::Back,
+            _ => Whither::Away,
+        };
+        self.legs.leave((cause, asked), since, now, &self.settings);
         if self.legs.dial_due(now) == Ok(true) {
             self.commands.push_back(Command::Dial);
         }

@@ -89,7 +89,8 @@ impl Leaving<'_> {
     /// Moves (or, from an opaque endpoint, closes) as many as are due.
     fn let_go(&mut self, desk: &mut Desk, now: Instant) {
         let state = &mut *self.state;
-        let remaining = state.load.connections();
+        // Those on their way are not told twice, and do not raise the rate.
+        let remaining = state.load.staying();
         let (pace, can_leave) = if state.contract {
             (Pace::Rate, self.can_leave)
         } else {

@@ -23,7 +23,7 @@ fn an_endpoint_that_is_still_admitted_is_dialled_again_first_and_once() {
 }
 
 #[test]
-fn an_owner_is_followed_even_if_it_drains_and_the_connection_then_stays_for_a_while() {
+fn an_owner_is_followed_even_if_it_drains_and_an_order_to_leave_it_soon_is_not_kept() {
     let mut play = Play::attached();
     play.world.drain("c");
     play.world.down("a");
@@ -38,9 +38,15 @@ fn an_owner_is_followed_even_if_it_drains_and_the_connection_then_stays_for_a_wh
     play.answer(Answer::Taken(terms(0)));
     play.order(Order::Move(Cause::Drain));
     assert_eq!(told(&play.endpoint), [""; 0], "held");
-    play.pass(9 * SECOND);
-    assert_eq!(told(&play.endpoint), [""; 0]);
-    play.pass(SECOND);
+    let until = play.socket.held_until().expect("it followed a 421");
+    assert_eq!(until.since(play.world.now), 10 * SECOND);
+    play.pass(11 * SECOND);
+    assert_eq!(
+        told(&play.endpoint),
+        [""; 0],
+        "the drain may be over by now: who still wants it says so again"
+    );
+    play.order(Order::Move(Cause::Drain));
     assert_eq!(told(&play.endpoint), ["close 1012"]);
 }
 
