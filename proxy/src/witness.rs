@@ -39,6 +39,7 @@ impl Observer for Witness {
                 self.telemetry.lost(reason.as_str());
                 reason.as_str()
             }
+            Ending::Drained => record.because,
             _ => "",
         };
         self.log.write(&Line {

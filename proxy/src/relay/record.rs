@@ -36,6 +36,9 @@ pub struct Ended {
     pub bytes: (u64, u64),
     /// Why it ended.
     pub ending: Ending,
+    /// Why it had last been ordered to close or to move (`drain`, `shutdown`, ...); empty if it
+    /// never was.
+    pub because: &'static str,
 }
 
 /// Who is told about connections. Called inside relays: it must not block.

@@ -49,8 +49,11 @@ pub(crate) struct Line {
 
 #[derive(Debug, Default)]
 struct Call {
+    /// Not heard yet.
     order: Option<Order>,
-    /// Until then the last order is being carried out.
+    /// The last one, and why it was given.
+    last: Option<(Order, &'static str)>,
+    /// Until then the last order is being carried out, or none is listened to.
     busy_until: Option<Instant>,
     waker: Option<Waker>,
 }
@@ -120,14 +123,15 @@ impl Registry {
             .collect()
     }
 
-    /// Gives an order to connections of an endpoint, the most idle first and all of one
-    /// affinity key together; those that are carrying one out already are passed over. Says how
-    /// many got it.
+    /// Gives an order to connections of an endpoint, the most idle first; those that are
+    /// carrying one out already are passed over. Connections of one affinity key move together,
+    /// even if they are more than `max`; of those that are closed never more are told, since
+    /// their clients notice. Says how many got it.
     pub fn order(
         &self,
         cluster: &ClusterName,
         endpoint: &EndpointId,
-        order: Order,
+        (order, because): (Order, &'static str),
         max: usize,
     ) -> usize {
         let place = (cluster.clone(), endpoint.clone());
@@ -135,16 +139,23 @@ impl Registry {
             Some(lines) => lines.values().cloned().collect(),
             None => return 0,
         };
-        self.order_some(lines, order, max)
+        self.order_some(lines, (order, because), max)
     }
 
     /// Closes politely at most `max` connections, whichever endpoint they are at, the most idle
     /// first. For the shutdown of the process.
     pub fn close_some(&self, max: usize) -> usize {
+        self.order_some(self.all(), (Order::Close, SHUTDOWN), max)
+    }
+
+    /// How many have not been told to close.
+    pub fn untold(&self) -> usize {
+        let now = (self.inner.now)();
         let places = self.inner.places.lock();
-        let lines = places.values().flat_map(HashMap::values).cloned().collect();
-        drop(places);
-        self.order_some(lines, Order::Close, max)
+        let lines = places.values().flat_map(HashMap::values);
+        lines
+            .filter(|line| line.may_be_ordered(Order::Close, now))
+            .count()
     }
 
     /// Resolves when no relay runs any more. Call it when none is begun any more.
@@ -180,7 +191,17 @@ impl Registry {
         }
     }
 
-    fn order_some(&self, mut lines: Vec<Arc<Line>>, order: Order, max: usize) -> usize {
+    fn all(&self) -> Vec<Arc<Line>> {
+        let places = self.inner.places.lock();
+        places.values().flat_map(HashMap::values).cloned().collect()
+    }
+
+    fn order_some(
+        &self,
+        mut lines: Vec<Arc<Line>>,
+        (order, because): (Order, &'static str),
+        max: usize,
+    ) -> usize {
         let now = (self.inner.now)();
         lines.retain(|line| line.may_be_ordered(order, now));
         // A client is as idle as its least idle connection.
@@ -193,11 +214,12 @@ impl Registry {
         let mut given = 0;
         let mut last = None;
         for line in lines {
-            if given >= max && last != Some(line.key) {
+            let together = matches!(order, Order::Move(_)) && last == Some(line.key);
+            if given >= max && !together {
                 break;
             }
             last = Some(line.key);
-            line.give(order, now);
+            line.give((order, because), now);
             given += 1;
         }
         given
@@ -237,7 +259,7 @@ impl Orders for Registry {
             control::Cause::Gone => Order::Move(Cause::Gone),
             control::Cause::Dead => Order::Abandon,
         };
-        self.order(cluster, endpoint, order, max(count));
+        self.order(cluster, endpoint, (order, cause.as_str()), max(count));
     }
 
     fn close_connections(
@@ -251,16 +273,17 @@ impl Orders for Registry {
             control::Cause::Dead => Order::Abandon,
             _ => Order::Close,
         };
-        self.order(cluster, endpoint, order, max(count));
+        self.order(cluster, endpoint, (order, cause.as_str()), max(count));
     }
 }
 
 impl Registered {
-    /// The connection is at another endpoint now.
+    /// The connection is at another endpoint now, or came back to the same: then whoever wanted
+    /// it to leave waits as long as after any order, for nobody else took it.
     pub(crate) fn moved_to(&mut self, endpoint: &EndpointId) {
         self.line.moves.fetch_add(1, Ordering::Relaxed);
-        self.line.call.lock().busy_until = None;
         if self.place.1 != *endpoint {
+            self.line.call.lock().busy_until = None;
             self.registry.take(&self.place, self.line.id);
             self.place.1 = endpoint.clone();
             self.registry.put(self.place.clone(), self.line.clone());
@@ -288,6 +311,16 @@ impl Line {
         self.moves.load(Ordering::Relaxed)
     }
 
+    /// Why it was told to close or to move, the last time it was; empty if it never was.
+    pub(crate) fn because(&self) -> &'static str {
+        self.call.lock().last.map_or("", |(_, because)| because)
+    }
+
+    /// No order to move is obeyed before this.
+    pub(crate) fn hold(&self, until: Instant) {
+        self.call.lock().busy_until = Some(until);
+    }
+
     pub(crate) fn age(&self, now: Instant) -> Duration {
         now.since(self.opened)
     }
@@ -309,13 +342,21 @@ impl Line {
     }
 
     fn may_be_ordered(&self, order: Order, now: Instant) -> bool {
-        matches!(order, Order::Close | Order::Abandon)
-            || self.call.lock().busy_until.is_none_or(|until| now >= until)
+        let call = self.call.lock();
+        let free = call.busy_until.is_none_or(|until| now >= until);
+        match order {
+            Order::Abandon => true,
+            // One that is moving may be closed; one that is closing is not told twice, or it
+            // would use up what is due to the others.
+            Order::Close => free || !matches!(call.last, Some((Order::Close, _))),
+            Order::Move(_) => free,
+        }
     }
 
-    fn give(&self, order: Order, now: Instant) {
+    fn give(&self, (order, because): (Order, &'static str), now: Instant) {
         let mut call = self.call.lock();
         call.order = Some(order);
+        call.last = Some((order, because));
         call.busy_until = Some(now + ORDER_TIME);
         if let Some(waker) = call.waker.take() {
             waker.wake();
@@ -356,5 +397,10 @@ fn max(count: control::Count) -> usize {
     }
 }
 
+/// Why connections close when the process leaves.
+const SHUTDOWN: &str = "shutdown";
 /// A connection that got an order and is where it was after this long is ordered anew.
 const ORDER_TIME: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests;

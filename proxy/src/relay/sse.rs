@@ -136,6 +136,7 @@ impl Stream {
                 }
             }
             if !self.machine.to_downstream().is_empty() {
+                self.tell_drained(about);
                 self.write(session).await;
                 continue;
             }
@@ -201,8 +202,27 @@ impl Stream {
                 self.leg_ended(whole, now);
             }
             Wake::ClientGone => self.machine.handle_downstream_end(),
-            Wake::Order(order) => self.machine.handle_order(order, now),
+            Wake::Order(order) => self.ordered(order, now),
             Wake::Timeout => self.machine.handle_timeout(now),
+        }
+        if let Some((_, open)) = &mut self.attached {
+            open.set_departing(self.machine.is_leaving());
+        }
+    }
+
+    fn ordered(&mut self, order: Order, now: Instant) {
+        match (order, self.machine.held_until(), &self.registered) {
+            (Order::Move(_), Some(until), Some(registered)) if now < until => {
+                registered.line.hold(until);
+            }
+            _ => self.machine.handle_order(order, now),
+        }
+    }
+
+    /// Before it hears of it: it may be back before this stream has ended.
+    fn tell_drained(&mut self, about: &About) {
+        if let Some((endpoint, _)) = self.attached.as_ref().filter(|_| self.machine.is_drained()) {
+            endpoint.load.tell(about.key);
         }
     }
 
@@ -379,6 +399,7 @@ impl Stream {
             messages: (0, self.machine.events()),
             bytes: (0, self.bytes),
             ending,
+            because: line.map(|line| line.because()).unwrap_or_default(),
         });
         Ok(Relayed::Taken)
     }

@@ -108,7 +108,7 @@ async fn a_planned_move_cuts_no_event() {
     let cluster = holdfast_core::ClusterName::parse("game").expect("a name");
     edge.relays
         .registry()
-        .order(&cluster, &id("a"), Order::Move(Cause::Drain), 1);
+        .order(&cluster, &id("a"), (Order::Move(Cause::Drain), "drain"), 1);
     let (mut new, request) = b.asked().await;
     assert!(request.contains("last-event-id: e.1\r\n"), "{request}");
     new.write_all(STREAM.as_bytes()).await.expect("written");

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_core::cluster::Open;
-use holdfast_core::connection::{Answer, Command, Ending, Placed, WebSocket};
+use holdfast_core::connection::{Answer, Command, Ending, Order, Placed, WebSocket};
 use holdfast_core::health::Kind;
 use holdfast_core::{Endpoint, Forward, Instant, Relay};
 use pingora_core::protocols::Stream;
@@ -34,6 +34,8 @@ pub(super) struct Task {
     /// Where it is, and its count there.
     endpoint: Arc<Endpoint>,
     open: Open,
+    /// The endpoint knows that this client was told to come back elsewhere.
+    told: bool,
     dial: Option<Dial>,
     timer: Pin<Box<Sleep>>,
 }
@@ -114,6 +116,7 @@ impl Task {
             registered,
             endpoint,
             open,
+            told: false,
             dial: None,
             timer,
         }
@@ -181,7 +184,7 @@ impl Task {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let now = self.shared.now();
         if let Poll::Ready(order) = self.registered.line.poll_order(cx) {
-            self.machine.handle_order(order, now);
+            self.ordered(order, now);
             return Poll::Ready(());
         }
         if let Some(dial) = &mut self.dial
@@ -212,6 +215,14 @@ impl Task {
         self.poll_timer(cx, now)
     }
 
+    fn ordered(&mut self, order: Order, now: Instant) {
+        match (order, self.machine.held_until()) {
+            (Order::Move(_), Some(until)) if now < until => self.registered.line.hold(until),
+            _ => self.machine.handle_order(order, now),
+        }
+        self.open.set_departing(self.machine.is_leaving());
+    }
+
     fn poll_timer(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
         loop {
             let Some(due) = self.machine.poll_timeout() else {
@@ -219,6 +230,7 @@ impl Task {
             };
             if due <= now {
                 self.machine.handle_timeout(now);
+                self.open.set_departing(self.machine.is_leaving());
                 if self.machine.has_command() || !self.machine.to_downstream().is_empty() {
                     return Poll::Ready(());
                 }
@@ -276,6 +288,11 @@ impl Task {
     }
 
     fn write_down(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if self.machine.is_drained() && !self.told {
+            // Before it hears of it: it may be back before this connection has ended.
+            self.told = true;
+            self.endpoint.load.tell(self.registered.line.key());
+        }
         let bytes = self.machine.to_downstream();
         let mut moved = false;
         if !bytes.is_empty() {
@@ -377,9 +394,6 @@ impl Task {
         let _ = timeout(FAREWELL, self.traffic.client.shutdown()).await;
         let now = self.shared.now();
         let line = &self.registered.line;
-        if ending == Ending::Drained {
-            self.endpoint.load.tell(line.key());
-        }
         let code = match ending {
             Ending::EndpointClosed(code) => Some(Some(code.0)),
             Ending::EndpointGone => Some(None),
@@ -405,6 +419,7 @@ impl Task {
             messages: self.machine.messages(),
             bytes: (self.traffic.from_client, self.traffic.to_client),
             ending,
+            because: line.because(),
         });
     }
 }

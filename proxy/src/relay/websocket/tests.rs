@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use holdfast_core::Relay;
 use holdfast_core::cluster::Contract;
 use holdfast_core::connection::{Cause, Ending, Order, PulseSettings};
+use holdfast_core::{AffinityKey, ClusterName, Relay};
 use holdfast_wire::websocket::{CloseCode, ControlFrame, Opcode, encode_data};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -133,11 +133,11 @@ async fn a_planned_move_is_invisible_to_the_client() {
     client.write_all(&masked("one")).await.expect("written");
     expect(&mut old, &masked("one")).await;
     edge.drain("a");
-    let cluster = holdfast_core::ClusterName::parse("game").expect("a name");
-    let ordered = edge
-        .relays
-        .registry()
-        .order(&cluster, &id("a"), Order::Move(Cause::Drain), 10);
+    let cluster = ClusterName::parse("game").expect("a name");
+    let ordered =
+        edge.relays
+            .registry()
+            .order(&cluster, &id("a"), (Order::Move(Cause::Drain), "drain"), 10);
     assert_eq!(ordered, 1);
     let last = [note("hf1:id=e.1"), plain("uno"), note("hf1:accepted=1")].concat();
     old.write_all(&last).await.expect("written");
@@ -426,4 +426,29 @@ async fn a_silent_websocket_stays_open_and_one_whose_peer_vanished_does_not() {
         "{:?}",
         vanished.elapsed()
     );
+}
+
+#[tokio::test]
+async fn an_opaque_endpoint_knows_whom_it_told_to_leave_before_the_client_does() {
+    let a = Scripted::new().await;
+    let mut edge = edge(Contract::Off, &[("a", &a)]).await;
+    let (mut client, mut endpoint, _) = open(&edge, &a, "").await;
+    edge.drain("a");
+    let cluster = ClusterName::parse("game").expect("a name");
+    let registry = edge.relays.registry();
+    assert_eq!(
+        registry.order(&cluster, &id("a"), (Order::Close, "drain"), 1),
+        1
+    );
+    let told = ControlFrame::close(CloseCode::RESTART, "drained", None);
+    expect(&mut client, told.as_ref()).await;
+    let snapshot = edge.snapshots.load();
+    let load = &snapshot.endpoint(&cluster, &id("a")).expect("there").load;
+    // The connection has not ended: neither side has answered. The client may be back already.
+    assert!(load.was_told(AffinityKey::from_bits(7)));
+    assert_eq!((load.connections(), load.staying()), (1, 0));
+    client.write_all(&close(1012, MASK)).await.expect("written");
+    expect(&mut endpoint, &close(1012, MASK)).await;
+    let ended = edge.ended().await;
+    assert_eq!((ended.ending, ended.because), (Ending::Drained, "drain"));
 }
