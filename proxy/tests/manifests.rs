@@ -67,6 +67,37 @@ fn a_leaving_backend_has_the_time_it_was_promised() {
 }
 
 #[test]
+fn pods_are_scaled_by_a_figure_that_exists() {
+    let hpa = yaml("k8s/base/backend/hpa.yaml");
+    let metrics = hpa["spec"]["metrics"].as_array().expect("metrics");
+    let name = metrics
+        .iter()
+        .find_map(|metric| metric["pods"]["metric"]["name"].as_str())
+        .expect("a metric of the pods");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../backend/src/metrics.rs");
+    let exported = fs::read_to_string(path).expect("the backend's metrics");
+    assert!(exported.contains(&format!("\"{name}\"")), "{name}");
+}
+
+#[test]
+fn http2_without_tls_stays_inside_the_cluster() {
+    let conf = yaml("conf/kubernetes/proxy.yaml");
+    let listeners = conf["listeners"].as_array().expect("listeners");
+    let inside: Vec<u64> = listeners
+        .iter()
+        .filter(|listener| listener["h2c"] == true)
+        .map(|listener| port(&listener["address"]))
+        .collect();
+    assert!(!inside.is_empty());
+    let balancer = yaml("k8s/base/proxy/service.yaml");
+    assert_eq!(balancer["spec"]["type"], "LoadBalancer");
+    for open in balancer["spec"]["ports"].as_array().expect("ports") {
+        let port = open["port"].as_u64().expect("a number");
+        assert!(!inside.contains(&port), "{port} is open to the Internet");
+    }
+}
+
+#[test]
 fn ports_of_manifests_are_those_of_the_configuration() {
     let proxy = yaml("conf/kubernetes/proxy.yaml");
     let mut wanted: Vec<u64> = proxy["listeners"]
