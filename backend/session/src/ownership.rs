@@ -152,6 +152,14 @@ impl Holder {
         }
     }
 
+    /// Whether a connection that was served under generation `seen` shows that
+    /// somebody else has claimed the session since: this owner slept, or was
+    /// cut off. Only the store can say; until it does, such a connection is not
+    /// taken, since this owner lacks what was accepted from it later.
+    pub const fn is_outdated(&self, seen: Option<u64>) -> bool {
+        matches!(seen, Some(seen) if seen > self.claim.generation)
+    }
+
     /// Everything is in the store and the legs have ended.
     pub const fn stopped(&mut self, now_ms: u64) {
         self.released_ms = Some(now_ms);
@@ -263,6 +271,17 @@ mod tests {
         assert_eq!(holder.on_release(7_000, false, HOLD_MS), hold);
         assert_eq!(holder.on_release(7_000, true, HOLD_MS), OnRelease::Stop);
         assert_eq!(holder.on_release(11_000, false, HOLD_MS), OnRelease::Stop);
+    }
+
+    #[test]
+    fn a_connection_from_a_later_generation_tells_an_owner_that_it_was_overtaken() {
+        let claim = Claim {
+            generation: 3,
+            id: ClaimId::new(1),
+        };
+        let holder = Holder::new(claim, 0);
+        assert!(holder.is_outdated(Some(4)));
+        assert!(!holder.is_outdated(Some(3)) && !holder.is_outdated(None));
     }
 
     #[test]

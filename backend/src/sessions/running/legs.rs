@@ -11,27 +11,40 @@ use holdfast_session::view::{Reset, ResetReason, Session};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::{Mail, Running};
+use super::persist::Owns;
+use super::{Goes, Mail, Over, Running};
 use crate::sessions::attachment::{Leg, Presence};
 use crate::sessions::{Attachment, Dial, Ending, Input, Output, Refusal, Transport};
 
 /// A message made for one connection: kind, id and body.
 type StandIn = (&'static str, EntryId, Arc<str>);
 
+/// What a dial is told that comes from a later owner than this.
+const OVERTAKEN: &str = "another endpoint has taken the session over";
+
 impl Running {
     /// Takes a dial, or holds it back until it is known what was accepted from
     /// the leg before.
-    pub(super) fn open(
+    pub(super) async fn open(
         &mut self,
         dial: Box<Dial>,
         reply: oneshot::Sender<Result<Attachment, Refusal>>,
-    ) {
+    ) -> Goes {
         if self.holder.serves() && !self.engine.settles(dial.connection) {
             self.held = Some(Mail::Open { dial, reply });
-            return;
+            return Goes::Continue(());
         }
+        let (opened, goes) = match self.still_owns(dial.generation).await {
+            Owns::Yes => (self.attach(&dial), Goes::Continue(())),
+            Owns::Unknown => (Err(Refusal::unavailable(OVERTAKEN)), Goes::Continue(())),
+            Owns::No => (
+                Err(Refusal::unavailable(OVERTAKEN)),
+                Goes::Break(Over::Lost),
+            ),
+        };
         // the dialler may have gone meanwhile; then the leg is gone at once too
-        drop(reply.send(self.attach(&dial)));
+        drop(reply.send(opened));
+        goes
     }
 
     fn attach(&mut self, dial: &Dial) -> Result<Attachment, Refusal> {

@@ -59,7 +59,7 @@ impl Running {
     pub(super) async fn take(&mut self, mail: Mail) -> Goes {
         self.times.asked = clock::now();
         match mail {
-            Mail::Open { dial, reply } => self.open(dial, reply),
+            Mail::Open { dial, reply } => return self.open(dial, reply).await,
             Mail::Say {
                 connection,
                 attempt,

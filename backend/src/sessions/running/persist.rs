@@ -14,6 +14,15 @@ use crate::store::{Fence, New, Snapshot, StoreError};
 /// Between tries while the store does not answer.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// Whether this still is the owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owns {
+    Yes,
+    No,
+    /// The store does not answer.
+    Unknown,
+}
+
 impl Running {
     /// Appends what waits. One append at a time: what comes meanwhile shares the next.
     pub(super) fn open_append(&mut self) {
@@ -188,6 +197,21 @@ impl Running {
             Ok(Some(found)) if found.record.claim != self.holder.claim() => Goes::Break(Over::Lost),
             Ok(None) | Err(StoreError::Lost) if self.holder.serves() => self.missing().await,
             _ => Goes::Continue(()),
+        }
+    }
+
+    /// Whether a connection that was served under generation `seen` may be taken
+    /// here. One from a later generation than ours is reason to ask the store.
+    pub(super) async fn still_owns(&mut self, seen: Option<u64>) -> Owns {
+        if !self.holder.is_outdated(seen) {
+            return Owns::Yes;
+        }
+        match self.store.find(self.shared.id).await {
+            Ok(Some(found)) if found.record.claim == self.holder.claim() => Owns::Yes,
+            Ok(Some(_)) => Owns::No,
+            // the store has lost the later claim too: what is here is what is left
+            Ok(None) | Err(StoreError::Lost) => Owns::Yes,
+            Err(_) => Owns::Unknown,
         }
     }
 

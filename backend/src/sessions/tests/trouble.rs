@@ -158,3 +158,44 @@ fn an_owner_with_nothing_to_write_notices_and_lets_go_as_ever() {
     });
     assert_eq!(revived.expect("taken over").endpoint, "b");
 }
+
+#[test]
+fn an_owner_that_was_overtaken_takes_no_connection_that_comes_from_a_later_one() {
+    let stage = Stage::new("overtaken");
+    let (a, b) = (stage.process("a", 1), stage.process("b", 1));
+    let id = create(&a);
+    stage.cut_off("a");
+    let (last, accepted) = b.block_on(async {
+        let ask = stage::moved_from("a");
+        let leg = b.sessions.open(id, &ask, dial(1, 1, None)).await;
+        let (_, last, accepted) = trade(leg.expect("taken over"), 3).await;
+        (last, accepted)
+    });
+    assert_eq!(accepted, 3);
+    let back = |attempt| Dial {
+        generation: Some(2),
+        ..dial(1, attempt, last.as_deref())
+    };
+    a.block_on(async {
+        let ask = Ask::default();
+        // it still runs the session, and has not heard of the later owner
+        a.store.set(Fails::Always);
+        let unsure = a.sessions.open(id, &ask, back(2)).await.err();
+        assert!(
+            matches!(unsure, Some(Refusal::Unavailable { .. })),
+            "nobody can say who owns it: {unsure:?}"
+        );
+        a.store.set(Fails::Not);
+        let refused = loop {
+            // the task that was overtaken ends; then the record is read
+            match a.sessions.open(id, &ask, back(3)).await.err() {
+                Some(Refusal::Unavailable { .. }) => tokio::task::yield_now().await,
+                other => break other,
+            }
+        };
+        assert!(
+            matches!(refused, Some(Refusal::Owner { .. })),
+            "it is where the record says: {refused:?}"
+        );
+    });
+}

@@ -16,6 +16,7 @@ use holdfast_session::subscription::{Channels, Coalesce};
 use holdfast_session::view::{Reset, ResetReason};
 
 use super::leg::{Ending, Leg};
+use super::writes::Owns;
 use super::{Dial, Handle, Node};
 use crate::hub::Reply;
 use crate::store::{Snapshot, StoreError};
@@ -244,7 +245,7 @@ impl Running {
 
     async fn take(&mut self, mail: Mail) -> Goes {
         match mail {
-            Mail::Open(dial, reply) => self.open(dial, reply),
+            Mail::Open(dial, reply) => return self.open(dial, reply).await,
             Mail::Say {
                 connection,
                 attempt,
@@ -286,13 +287,18 @@ impl Running {
     }
 
     /// Takes a dial, or holds it back until it is known what was accepted from the leg before.
-    fn open(&mut self, dial: Rc<Dial>, reply: Reply<Opened>) {
+    async fn open(&mut self, dial: Rc<Dial>, reply: Reply<Opened>) -> Goes {
         if self.holder.serves() && !self.engine.settles(dial.connection) {
             self.held = Some(Mail::Open(dial, reply));
-            return;
+            return Goes::Continue(());
         }
-        let opened = self.attach(&dial);
+        let (opened, goes) = match self.still_owns(dial.generation).await {
+            Owns::Yes => (self.attach(&dial), Goes::Continue(())),
+            Owns::Unknown => (Err(Refusal::Unavailable), Goes::Continue(())),
+            Owns::No => (Err(Refusal::Unavailable), Goes::Break(())),
+        };
         reply.give(opened);
+        goes
     }
 
     fn attach(&mut self, dial: &Rc<Dial>) -> Opened {

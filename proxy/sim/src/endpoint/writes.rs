@@ -9,6 +9,15 @@ use crate::hub::Reply;
 use crate::store::{Fence, Snapshot, StoreError};
 use crate::{Mutation, Sight};
 
+/// Whether this still is the owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owns {
+    Yes,
+    No,
+    /// The store does not answer.
+    Unknown,
+}
+
 impl Running {
     pub(super) fn open_append(&mut self) {
         let Some(Batch { length, records }) = self.engine.begin() else {
@@ -139,6 +148,19 @@ impl Running {
         match self.node.store(move |store| Ok(store.find(session))).await {
             Ok(found) if found.claim != self.holder.claim() => Goes::Break(()),
             _ => Goes::Continue(()),
+        }
+    }
+
+    /// Whether a connection that was served under generation `seen` may be taken here.
+    pub(super) async fn still_owns(&self, seen: Option<u64>) -> Owns {
+        if !self.holder.is_outdated(seen) {
+            return Owns::Yes;
+        }
+        let session = self.handle.session;
+        match self.node.store(move |store| Ok(store.find(session))).await {
+            Ok(found) if found.claim == self.holder.claim() => Owns::Yes,
+            Ok(_) => Owns::No,
+            Err(_) => Owns::Unknown,
         }
     }
 
