@@ -122,12 +122,17 @@ impl ClusterState {
         let draw = desk.draw();
         let answer = |e: &mut EndpointState| {
             let said = result.as_ref().map(|_| ()).map_err(String::as_str);
+            let was_down = e.health() == Health::Down;
             e.slots
                 .iter_mut()
                 .find_map(|slot| slot.answer(ticket, said, draw, now))?;
             match result {
                 Ok(readiness) => {
                     e.hear(readiness);
+                    // It was away meanwhile: what it did before says nothing of it now.
+                    if was_down && e.health() == Health::Ejected {
+                        e.ejection.release(now);
+                    }
                     Some("probes pass".to_owned())
                 }
                 Err(why) => Some(why),

@@ -303,6 +303,30 @@ fn who_was_taken_out_comes_back() {
 }
 
 #[test]
+fn probes_that_pass_again_bring_back_at_once_who_was_taken_out() {
+    let mut play = Play::new("ab", probed);
+    play.pass_probing(SECOND, |_| ready());
+    for _ in 0..5 {
+        play.outcome("a", Kind::DialFailed);
+    }
+    play.pass_probing(SECOND, |_| ready());
+    let passes_as_before = play.health("a");
+    assert_eq!(
+        passes_as_before,
+        Health::Ejected,
+        "probes saw nothing of it"
+    );
+    let refuses = |endpoint: &str| match endpoint {
+        "a" => Err("refused".to_owned()),
+        _ => ready(),
+    };
+    play.pass_probing(4 * SECOND, refuses);
+    assert_eq!(play.health("a"), Health::Down);
+    play.pass_probing(3 * SECOND, |_| ready());
+    assert_eq!(play.health("a"), Health::Up, "it was away: this is another");
+}
+
+#[test]
 fn a_failed_dial_brings_the_next_probe_forward() {
     let mut play = Play::new("a", probed);
     play.pass_probing(600 * SECOND / 1000, |_| ready());
