@@ -116,7 +116,7 @@ impl Edge {
         }
         let search = exchange.search.get_or_insert_with(|| Search::of(forward));
         let follow = match (status, owner(head)) {
-            (421, Some(owner)) => search.redirected(&endpoint.id, owner),
+            (421, Some(owner)) => search.redirected(&endpoint.id, owner, &exchange.moved_from),
             (421, None) => false,
             _ => {
                 search.refused(&endpoint.id);

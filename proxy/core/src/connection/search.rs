@@ -152,7 +152,9 @@ impl Search {
                 owner: Some(owner), ..
             } if self.hops < decide::HOPS_MAX => {
                 self.hops += 1;
-                self.followed = self.asked.redirected(&endpoint.id, owner.clone());
+                self.followed = self
+                    .asked
+                    .redirected(&endpoint.id, owner.clone(), &moved_from);
             }
             _ => {
                 self.unsuitable |= *answer == Answer::Unsuitable;

@@ -23,6 +23,9 @@ pub struct Search {
     tried: Vec<Tried>,
     /// Whom the last answer named as owner, until it is tried.
     owner: Option<EndpointId>,
+    /// It was named as owner although the dial said that it is not admitted: it was asked for
+    /// the session and holds on to it, so it is there.
+    holds: bool,
     /// `421` answers followed.
     hops: u8,
     /// Grows when everybody was asked and all are asked again.
@@ -86,11 +89,18 @@ impl Search {
         self.note(endpoint, false);
     }
 
-    /// `endpoint` answered `421` and named `owner`. False: one hop too many; give up.
+    /// `endpoint` answered `421` and named `owner`, to a dial that named `moved_from` as not
+    /// admitted. False: one hop too many; give up.
     #[must_use]
-    pub fn redirected(&mut self, endpoint: &EndpointId, owner: EndpointId) -> bool {
+    pub fn redirected(
+        &mut self,
+        endpoint: &EndpointId,
+        owner: EndpointId,
+        moved_from: &[EndpointId],
+    ) -> bool {
         self.note(endpoint, false);
         self.hops += 1;
+        self.holds = moved_from.contains(&owner);
         self.owner = Some(owner);
         self.hops <= HOPS_MAX
     }
@@ -177,7 +187,8 @@ impl Search {
 ///
 /// In this order: the owner that a `421` named, even if it drains; the endpoint it comes from,
 /// while that admits it; the one its key says among those that take newcomers, with room
-/// first; back to where it comes from, if that can keep it.
+/// first; back to where it comes from, if that can keep it; whoever is only out for what went
+/// wrong before.
 pub fn next(
     snapshot: &Snapshot,
     cluster: &ClusterName,
@@ -195,9 +206,11 @@ pub fn next(
     };
     if let Some(id) = search.owner.take() {
         // Ejected for what went wrong before: that it owns the session weighs more, and the dial
-        // tells. Down by probes it may hang, and is not waited for.
+        // tells. Down by probes it may hang, and is not waited for, unless it has just been heard
+        // to hold on to the session: then nobody else can have it.
+        let holds = search.holds;
         let ejected = |e: &Endpoint| e.health == Health::Ejected;
-        let fit = |e: &Endpoint| cluster.failing_open || e.health.fit() || ejected(e);
+        let fit = |e: &Endpoint| cluster.failing_open || e.health.fit() || ejected(e) || holds;
         match cluster.endpoint(&id) {
             Some(owner) if fit(owner) && owner.admin != Admin::Maint && !search.dead(&id) => {
                 return to(search, owner, false);
@@ -223,8 +236,16 @@ pub fn next(
     if let Some(endpoint) = other {
         return to(search, endpoint, false);
     }
-    let back = from.filter(|e| e.may_keep(cluster.failing_open))?;
-    to(search, back, true)
+    if let Some(back) = from.filter(|e| e.may_keep(cluster.failing_open)) {
+        return to(search, back, true);
+    }
+    // One that served badly is better than nobody: the dial tells.
+    let ejected = |e: &&Arc<Endpoint>| {
+        let ready = e.health == Health::Ejected && e.admin == Admin::Ready && e.weight > 0;
+        ready && !search.tried_now(&e.id)
+    };
+    let ejected = cluster.endpoints().iter().filter(ejected);
+    to(search, pick::rendezvous(ejected, key)?, false)
 }
 
 /// Endpoints a search remembers; more than any search asks before its deadline.

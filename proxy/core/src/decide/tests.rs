@@ -485,11 +485,11 @@ fn a_planned_move_leaves_and_comes_back_only_if_nobody_takes_it() {
 fn an_owner_is_followed_even_if_it_drains_three_hops_far() {
     let stage = Stage::new(Contract::Required).with("b", drain);
     let mut search = Search::lost(id("a"));
-    assert!(search.redirected(&id("a"), id("b")));
+    assert!(search.redirected(&id("a"), id("b"), &[]));
     assert_eq!(lead(&stage, &mut search), Some(("b".into(), vec![], false)));
-    assert!(search.redirected(&id("b"), id("c")));
-    assert!(search.redirected(&id("c"), id("a")));
-    assert!(!search.redirected(&id("a"), id("b")));
+    assert!(search.redirected(&id("b"), id("c"), &[]));
+    assert!(search.redirected(&id("c"), id("a"), &[]));
+    assert!(!search.redirected(&id("a"), id("b"), &[]));
 }
 
 #[test]
@@ -499,15 +499,47 @@ fn an_owner_that_cannot_be_dialled_is_named() {
         Stage::new(Contract::Required).with("c", |e| e.admin = Admin::Maint),
     ] {
         let mut search = Search::lost(id("b"));
-        assert!(search.redirected(&id("b"), id("c")));
+        assert!(search.redirected(&id("b"), id("c"), &[]));
         let (target, named, _) = lead(&stage, &mut search).expect("another");
         assert_eq!((target.as_str(), named), ("a", vec!["c".to_owned()]));
     }
     let stage = Stage::new(Contract::Required);
     let mut search = Search::lost(id("b"));
-    assert!(search.redirected(&id("b"), id("unknown")));
+    assert!(search.redirected(&id("b"), id("unknown"), &[]));
     let (_, named, _) = lead(&stage, &mut search).expect("another");
     assert_eq!(named, ["unknown"]);
+}
+
+#[test]
+fn an_owner_that_holds_on_to_the_session_is_dialled_even_if_probes_say_that_it_is_down() {
+    let stage = Stage::new(Contract::Required).with("c", down);
+    let mut search = Search::lost(id("b"));
+    assert!(search.redirected(&id("b"), id("c"), &[id("c")]));
+    assert_eq!(lead(&stage, &mut search), Some(("c".into(), vec![], false)));
+    search.dial_failed(&id("c"));
+    let (_, named, _) = lead(&stage, &mut search).expect("another");
+    assert_eq!(named, ["c"], "it could not be dialled");
+    let maint = Stage::new(Contract::Required).with("c", |e| e.admin = Admin::Maint);
+    let mut search = Search::lost(id("b"));
+    assert!(search.redirected(&id("b"), id("c"), &[id("c")]));
+    let (target, ..) = lead(&maint, &mut search).expect("another");
+    assert_eq!(target, "a", "in maintenance it serves nobody");
+}
+
+#[test]
+fn one_that_served_badly_is_asked_before_a_connection_is_given_up() {
+    let ejected = |e: &mut Endpoint| e.health = Health::Ejected;
+    let stage = Stage::new(Contract::Required).with("b", ejected);
+    let stage = stage.with("a", down).with("c", down);
+    let mut search = Search::lost(id("a"));
+    let last = Some(("b".into(), vec!["a".to_owned()], false));
+    assert_eq!(lead(&stage, &mut search), last);
+    search.dial_failed(&id("b"));
+    assert_eq!(lead(&stage, &mut search), None, "once a round");
+    let mut search = Search::lost(id("a"));
+    let fit = stage.with("c", |e| e.health = Health::Up);
+    let (target, ..) = lead(&fit, &mut search).expect("somebody");
+    assert_eq!(target, "c", "whoever is fit goes first");
 }
 
 #[test]
