@@ -27,6 +27,18 @@ pub struct Tally {
     pub claims: u64,
 }
 
+impl Tally {
+    /// Adds what came of another run.
+    pub const fn add(&mut self, other: &Self) {
+        self.moves += other.moves;
+        self.answers += other.answers;
+        self.heard += other.heard;
+        self.resets += other.resets;
+        self.lost += other.lost;
+        self.claims += other.claims;
+    }
+}
+
 /// What this run is made of.
 struct Storm {
     world: World,
