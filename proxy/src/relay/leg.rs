@@ -83,9 +83,10 @@ impl Dials {
         if contract != Contract::Off {
             // Compression would refer to what only the last endpoint saw.
             head.remove_header(&header::SEC_WEBSOCKET_EXTENSIONS);
-            if asked.is_none() {
-                head.remove_header(&header::ACCEPT_ENCODING);
-            }
+        }
+        if asked.is_none() {
+            // nobody can tell where an event ends in a compressed stream
+            head.remove_header(&header::ACCEPT_ENCODING);
         }
         let request = on_the_wire(head, asked.is_some()).into();
         let id = ConnectionId::random();
