@@ -94,6 +94,11 @@ impl EventStream {
         self.legs.held_until(&self.settings)
     }
 
+    /// Why it left its last endpoint, if no other has taken it since.
+    pub const fn moving(&self) -> Option<Cause> {
+        self.legs.moving()
+    }
+
     /// Whether it is on its way to another endpoint, or to its end.
     pub const fn is_leaving(&self) -> bool {
         !matches!(self.stage, Stage::Opening | Stage::Attached)
@@ -357,6 +362,7 @@ impl EventStream {
     fn leg_over(&mut self, why: (Cause, Whither), since: Instant, now: Instant) {
         self.drop_leg();
         if self.passing {
+            self.legs.left(why.0);
             return self.close(Ending::Lost(Lost::Torn));
         }
         self.held = Vec::new();

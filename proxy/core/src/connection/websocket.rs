@@ -135,6 +135,11 @@ impl WebSocket {
         self.legs.held_until(&self.settings)
     }
 
+    /// Why it left its last endpoint, if no other has taken it since.
+    pub const fn moving(&self) -> Option<Cause> {
+        self.legs.moving()
+    }
+
     /// Whether it is on its way to another endpoint, or to its end.
     pub const fn is_leaving(&self) -> bool {
         !matches!(self.stage, Stage::Opening | Stage::Attached)

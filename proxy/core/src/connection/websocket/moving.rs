@@ -136,7 +136,10 @@ impl WebSocket {
             Stage::Ended => {}
             Stage::Closing { ending, .. } => self.leg_over_while_closing(ending, since, now),
             Stage::Leaving { .. } => self.close(Ending::Drained, now),
-            _ if torn => self.close(Ending::Lost(Lost::Torn), now),
+            _ if torn => {
+                self.legs.left(cause);
+                self.close(Ending::Lost(Lost::Torn), now);
+            }
             _ => match self.up.closed {
                 Some(code) if !self.up.replay.owes() => self.answer_client(code, now),
                 _ => self.search(cause, since, now),
