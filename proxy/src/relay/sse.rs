@@ -124,8 +124,8 @@ impl Stream {
                     Command::Accept => self.accept(session, about).await?,
                     Command::Decline => return self.decline(session).await,
                     Command::Report(moved) => {
-                        let cluster = &self.dials.cluster;
-                        self.shared.observer.moved(Relay::Sse, cluster, &moved);
+                        let (id, cluster) = (self.dials.id, &self.dials.cluster);
+                        self.shared.observer.moved(id, Relay::Sse, cluster, &moved);
                         if let Some(registered) = &mut self.registered {
                             registered.moved_to(&moved.to);
                         }
@@ -400,6 +400,7 @@ impl Stream {
             bytes: (0, self.bytes),
             ending,
             because: line.map(|line| line.because()).unwrap_or_default(),
+            moving: self.machine.moving(),
         });
         Ok(Relayed::Taken)
     }

@@ -25,7 +25,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
-use super::{Admitted, Ended, Observer, Relayed, Relays};
+use super::{Admitted, ConnectionId, Ended, Observer, Relayed, Relays};
 use crate::control::Snapshots;
 use crate::upstream::dial::Dialler;
 use crate::upstream::sanitize::sanitize;
@@ -226,7 +226,7 @@ impl Observer for Watcher {
     fn opened(&self, _relay: Relay, _cluster: &ClusterName, _endpoint: &EndpointId) {
         let _ = self.0.send(Seen::Opened);
     }
-    fn moved(&self, _relay: Relay, _cluster: &ClusterName, moved: &Moved) {
+    fn moved(&self, _id: ConnectionId, _relay: Relay, _cluster: &ClusterName, moved: &Moved) {
         let _ = self.0.send(Seen::Moved(moved.clone()));
     }
     fn ended(&self, record: &Ended) {

@@ -89,5 +89,6 @@ impl Connections {
     }
 }
 
-/// How moves end: at another endpoint, or back where they began since nobody else took them.
-pub(super) const OUTCOMES: [&str; 2] = ["moved", "back"];
+/// How moves end: at another endpoint, back where they began since nobody else took them, or
+/// with the connection, which is counted as lost then.
+pub(super) const OUTCOMES: [&str; 3] = ["moved", "back", "lost"];

@@ -162,9 +162,10 @@ impl Task {
                     self.dial = None;
                 }
                 Command::Report(moved) => {
+                    let (id, cluster) = (self.dials.id, &self.dials.cluster);
                     self.shared
                         .observer
-                        .moved(Relay::WebSocket, &self.dials.cluster, &moved);
+                        .moved(id, Relay::WebSocket, cluster, &moved);
                     self.registered.moved_to(&moved.to);
                 }
                 Command::End(ending) => return Some(ending),
@@ -420,6 +421,7 @@ impl Task {
             bytes: (self.traffic.from_client, self.traffic.to_client),
             ending,
             because: line.because(),
+            moving: self.machine.moving(),
         });
     }
 }
