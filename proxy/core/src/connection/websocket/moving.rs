@@ -164,6 +164,9 @@ impl WebSocket {
             _ => Whither::Away,
         };
         self.legs.leave((cause, asked), since, now, &self.settings);
+        if !self.share.park(true) {
+            return self.close(Ending::Lost(Lost::Crowded), now);
+        }
         if self.legs.dial_due(now) == Ok(true) {
             self.commands.push_back(Command::Dial);
         }
@@ -279,10 +282,5 @@ impl WebSocket {
         } else {
             self.close(Ending::Lost(lost), now);
         }
-    }
-
-    fn held_bytes(&self) -> Option<usize> {
-        self.contract
-            .then_some(self.settings.handoff.message_buffer)
     }
 }
