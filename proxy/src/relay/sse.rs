@@ -160,6 +160,7 @@ impl Stream {
         let due = self.machine.poll_timeout().unwrap_or(now);
         let due = Moment::now() + due.since(now);
         let wants = self.machine.wants_upstream();
+        let max = self.machine.read_max();
         let Self {
             leg,
             dial,
@@ -176,7 +177,7 @@ impl Stream {
             }) => Wake::Dialled(Box::new(dialled)),
             read = poll_fn(|cx| match leg {
                 Some(Leg { stream, read, .. }) if wants => {
-                    with_scratch(stream, cx, |bytes| read.extend_from_slice(bytes))
+                    with_scratch(stream, cx, max, |bytes| read.extend_from_slice(bytes))
                 }
                 _ => Poll::Pending,
             }) => Wake::Read(read),

@@ -25,7 +25,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
-use super::{Admitted, ConnectionId, Ended, Observer, Relayed, Relays};
+use super::{Admitted, ConnectionId, Ended, Observer, Parts, Relayed, Relays};
 use crate::control::Snapshots;
 use crate::upstream::dial::Dialler;
 use crate::upstream::sanitize::sanitize;
@@ -78,15 +78,16 @@ impl Edge {
         let (sender, seen) = mpsc::unbounded_channel();
         let snapshots = Snapshots::default();
         let start = tokio::time::Instant::now();
-        let relays = Relays::new(
-            snapshots.clone(),
-            Arc::new(Watcher(sender)),
-            Dialler {
+        let relays = Relays::new(Parts {
+            snapshots: snapshots.clone(),
+            observer: Arc::new(Watcher(sender)),
+            dialler: Dialler {
                 connect: Duration::from_secs(1),
             },
             pulse,
-            Arc::new(move || Instant::after_start(start.elapsed())),
-        );
+            holdings: Arc::default(),
+            now: Arc::new(move || Instant::after_start(start.elapsed())),
+        });
         let app = App {
             relays: relays.clone(),
             snapshots: snapshots.clone(),

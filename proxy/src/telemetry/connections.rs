@@ -13,8 +13,6 @@ pub(super) struct Connections {
     pub(super) move_seconds: Histogram,
     pub(super) lost: IntCounterVec,
     pub(super) ended: IntCounterVec,
-    pub(super) parked: IntGauge,
-    pub(super) buffer_full: IntCounterVec,
     pub(super) messages: IntCounterVec,
 }
 
@@ -70,15 +68,6 @@ impl Connections {
                 "holdfast_ended_total",
                 "Connections that ended, by relay and ending",
                 &["relay", "ending"],
-            ),
-            parked: make.gauge(
-                "holdfast_parked",
-                "Connections that wait for an endpoint to take them",
-            ),
-            buffer_full: make.counters(
-                "holdfast_buffer_full_total",
-                "Times a bounded buffer was full, by buffer",
-                &["buffer"],
             ),
             messages: make.counters(
                 "holdfast_messages_total",
