@@ -22,7 +22,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
-use holdfast_core::{Health, Snapshot};
+use holdfast_core::{Cluster, Health, Snapshot};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -137,13 +137,14 @@ impl Admin {
     }
 }
 
-/// Whether there is a configuration and every endpoint was asked at least once.
+/// Whether there is a configuration, discovery has named every cluster's endpoints, and each of
+/// them was asked at least once.
 fn knows_enough(snapshot: &Snapshot) -> bool {
-    let mut endpoints = snapshot
-        .clusters
-        .values()
-        .flat_map(|cluster| cluster.endpoints());
-    snapshot.number > 0 && endpoints.all(|endpoint| endpoint.health != Health::Untried)
+    let known = |cluster: &Arc<Cluster>| {
+        let mut endpoints = cluster.endpoints().iter();
+        cluster.discovered && endpoints.all(|endpoint| endpoint.health != Health::Untried)
+    };
+    snapshot.number > 0 && snapshot.clusters.values().all(known)
 }
 
 async fn ready(State(admin): State<Admin>) -> Response {
@@ -152,7 +153,7 @@ async fn ready(State(admin): State<Admin>) -> Response {
     }
     let why = match admin.0.parts.telemetry.is_draining() {
         true => "leaving\n",
-        false => "not all endpoints were asked yet\n",
+        false => "not all endpoints are known and were asked yet\n",
     };
     (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
 }

@@ -48,20 +48,20 @@ impl Admissions {
 
     /// Let one in, for as long as the admission is held.
     pub fn admit(&self, address: IpAddr) -> Result<Admission, Refused> {
-        let address = group(address);
+        self.admit_unknown()?.of(address)
+    }
+
+    /// Let one in whose client is not known yet: a load balancer will name it.
+    pub fn admit_unknown(&self) -> Result<Admission, Refused> {
         let mut open = self.0.open.lock();
         if open.all >= self.0.all_max {
             return Err(Refused::All);
         }
-        let count = open.by_address.entry(address).or_default();
-        if *count >= self.0.per_address_max {
-            return Err(Refused::Address);
-        }
-        *count += 1;
         open.all += 1;
+        drop(open);
         Ok(Admission {
             admissions: self.clone(),
-            address,
+            address: None,
         })
     }
 
@@ -75,14 +75,33 @@ impl Admissions {
 #[derive(Debug)]
 pub struct Admission {
     admissions: Admissions,
-    address: IpAddr,
+    /// Whom it counts against; nobody yet where the client is unknown.
+    address: Option<IpAddr>,
+}
+
+impl Admission {
+    /// It is this client's. To be called once.
+    pub fn of(mut self, address: IpAddr) -> Result<Self, Refused> {
+        let address = group(address);
+        {
+            let mut open = self.admissions.0.open.lock();
+            let count = open.by_address.entry(address).or_default();
+            if *count >= self.admissions.0.per_address_max {
+                return Err(Refused::Address);
+            }
+            *count += 1;
+        }
+        self.address = Some(address);
+        Ok(self)
+    }
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
         let mut open = self.admissions.0.open.lock();
         open.all -= 1;
-        if let Entry::Occupied(mut entry) = open.by_address.entry(self.address) {
+        let Some(address) = self.address else { return };
+        if let Entry::Occupied(mut entry) = open.by_address.entry(address) {
             *entry.get_mut() -= 1;
             if *entry.get() == 0 {
                 entry.remove();
@@ -125,6 +144,20 @@ mod tests {
         admissions.admit(address("10.0.0.1")).expect("room again");
         drop(other);
         assert_eq!(admissions.open(), 0);
+    }
+
+    #[test]
+    fn a_load_balancer_brings_more_clients_than_one_address_may() {
+        let admissions = Admissions::new(1, 3);
+        let [a, b, c] = [(); 3].map(|()| admissions.admit_unknown().expect("room"));
+        assert_eq!(admissions.admit_unknown().err(), Some(Refused::All));
+        let a = a.of(address("10.0.0.1")).expect("the first of its address");
+        assert_eq!(b.of(address("10.0.0.1")).err(), Some(Refused::Address));
+        let c = c.of(address("10.0.0.2")).expect("another client");
+        assert_eq!(admissions.open(), 2, "who was refused is out");
+        drop((a, c));
+        assert_eq!(admissions.open(), 0);
+        admissions.admit(address("10.0.0.1")).expect("room again");
     }
 
     #[test]

@@ -131,7 +131,11 @@ impl Acceptor {
                     continue;
                 }
             };
-            let admission = match admissions.admit(peer.ip()) {
+            let admitted = match config.proxy_protocol {
+                Some(_) => admissions.admit_unknown(),
+                None => admissions.admit(peer.ip()),
+            };
+            let admission = match admitted {
                 Ok(admission) => admission,
                 Err(refused) => {
                     http.refused(peer, refused);
@@ -170,7 +174,16 @@ impl Connection {
             Some(trusted) => {
                 let header = proxy_header(&mut self.stream, self.peer, trusted);
                 match timeout(head_timeout, header).await {
-                    Ok(Ok(client)) => client,
+                    Ok(Ok(client)) => match self.admission.of(client.ip()) {
+                        Ok(admission) => {
+                            self.admission = admission;
+                            client
+                        }
+                        Err(refused) => {
+                            http.refused(client, refused);
+                            return;
+                        }
+                    },
                     Ok(Err(cause)) => {
                         warn!(peer = %self.peer, %cause, "bad PROXY header");
                         return;

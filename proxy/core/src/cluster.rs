@@ -26,6 +26,8 @@ pub struct Cluster {
     /// Whether so few endpoints are healthy that health is not believed any more
     /// (`fail_open`): everybody who is not drained or in maintenance serves.
     pub failing_open: bool,
+    /// Whether discovery has said who its endpoints are, which may be nobody.
+    pub discovered: bool,
     /// Sorted by id.
     endpoints: Vec<Arc<Endpoint>>,
     /// Whose turn it is (`round_robin`); outlives the snapshot.
@@ -49,8 +51,17 @@ impl Cluster {
         Self {
             settings,
             failing_open,
+            discovered: true,
             endpoints,
             turn,
+        }
+    }
+
+    /// The same before discovery has said anything.
+    pub fn undiscovered(settings: Arc<ClusterSettings>, turn: Arc<AtomicU64>) -> Self {
+        Self {
+            discovered: false,
+            ..Self::new(settings, Vec::new(), turn)
         }
     }
 

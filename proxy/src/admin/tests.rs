@@ -244,3 +244,28 @@ fn status_tells_what_each_check_heard_last_and_how_often() {
     }]);
     assert_eq!(probes(), failed);
 }
+
+#[test]
+fn an_edge_that_does_not_know_its_endpoints_yet_is_not_ready() {
+    let names = ["c", "d"].map(|name| ClusterName::parse(name).expect("a good name"));
+    let mut controller = Controller::new(1);
+    let now = Instant::after_start(Duration::ZERO);
+    let clusters = names.iter().cloned().map(ClusterSettings::new);
+    let config = control::Config {
+        clusters: clusters.collect(),
+        ..Default::default()
+    };
+    controller.handle(Event::Reload(config), now);
+    let ready = names.map(|cluster| {
+        let members = Vec::new();
+        controller.handle(Event::Discovered { cluster, members }, now);
+        let mut ready = None;
+        while let Some(command) = controller.poll_command() {
+            if let Command::Publish(snapshot) = command {
+                ready = Some(knows_enough(&snapshot));
+            }
+        }
+        ready
+    });
+    assert_eq!(ready, [Some(false), Some(true)], "also if there is nobody");
+}

@@ -11,7 +11,11 @@ use crate::chance;
 use crate::config::{self, Config};
 
 /// The cookies of each cluster, ready to be given values.
-pub(super) struct Cookies(BTreeMap<Box<str>, Templates>);
+pub(super) struct Cookies {
+    of_clusters: BTreeMap<Box<str>, Templates>,
+    /// The user's token, which is the edge's to read: endpoints are told the subject.
+    token: Option<String>,
+}
 
 struct Templates {
     plain: SetCookie,
@@ -29,7 +33,11 @@ impl Cookies {
                 Templates::new(&config.affinity, cluster)?,
             ))
         };
-        Self(config.clusters.iter().filter_map(of).collect())
+        let identity = config.identity.as_ref();
+        Self {
+            of_clusters: config.clusters.iter().filter_map(of).collect(),
+            token: identity.map(|identity| identity.cookie.clone()),
+        }
     }
 
     /// The values of `Set-Cookie` that make a client claim this.
@@ -41,7 +49,7 @@ impl Cookies {
         wall: WallTime,
         secure: bool,
     ) -> Vec<HeaderValue> {
-        let Some(templates) = self.0.get(cluster.as_str()) else {
+        let Some(templates) = self.of_clusters.get(cluster.as_str()) else {
             return Vec::new();
         };
         let sealed = policy.keys.seal(cluster, claim, chance::bytes());
@@ -63,13 +71,15 @@ impl Cookies {
         .collect()
     }
 
-    /// The names of a cluster's cookies, which stay between client and edge.
+    /// The names of the cookies that stay between client and edge: a cluster's own, and the
+    /// user's token.
     pub(super) fn names(&self, cluster: &ClusterName) -> impl Iterator<Item = &str> {
-        let templates = self.0.get(cluster.as_str());
-        templates.into_iter().flat_map(|templates| {
+        let templates = self.of_clusters.get(cluster.as_str());
+        let own = templates.into_iter().flat_map(|templates| {
             let cross_site = templates.cross_site.as_ref().map(SetCookie::name);
             std::iter::once(templates.plain.name()).chain(cross_site)
-        })
+        });
+        own.chain(self.token.as_deref())
     }
 }
 

@@ -81,7 +81,7 @@ impl Onward<'_> {
         Ok(())
     }
 
-    /// The application never sees the affinity cookie.
+    /// The application never sees the affinity cookie, nor the user's token.
     fn cookies(&self, head: &mut RequestHeader, cookies: &Cookies) -> Result<()> {
         for name in cookies.names(self.cluster.name()) {
             let fields = || {

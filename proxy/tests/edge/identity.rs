@@ -100,6 +100,11 @@ async fn a_cookie_acts_for_the_user_from_the_own_page_alone() {
         200,
         "reading is safe"
     );
+    let seen = a.head().await.to_ascii_lowercase();
+    assert!(
+        !seen.contains("holdfast_token"),
+        "not the endpoint's: {seen}"
+    );
     for (origin, status) in [
         ("", 403),
         ("Origin: https://evil.example\r\n", 403),

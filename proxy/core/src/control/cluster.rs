@@ -31,7 +31,7 @@ pub(super) struct ClusterState {
 impl ClusterState {
     pub(super) fn new(settings: Arc<ClusterSettings>) -> Self {
         let turn = Arc::<AtomicU64>::default();
-        let view = Arc::new(Cluster::new(settings.clone(), Vec::new(), turn.clone()));
+        let view = Arc::new(Cluster::undiscovered(settings.clone(), turn.clone()));
         let endpoints = BTreeMap::new();
         Self {
             settings,
@@ -373,6 +373,7 @@ impl ClusterState {
         let endpoints: Vec<Endpoint> = present.map(|e| e.view(&self.settings)).collect();
         let known = self.view.endpoints();
         let same = Arc::ptr_eq(&self.settings, &self.view.settings)
+            && self.discovered == self.view.discovered
             && known.len() == endpoints.len()
             && known
                 .iter()
@@ -387,7 +388,8 @@ impl ClusterState {
             _ => Arc::new(new),
         };
         let endpoints = endpoints.into_iter().map(keep).collect();
-        let view = Cluster::new(self.settings.clone(), endpoints, self.turn.clone());
+        let mut view = Cluster::new(self.settings.clone(), endpoints, self.turn.clone());
+        view.discovered = self.discovered;
         if view.failing_open != self.view.failing_open {
             desk.report(
                 Some(view.name()),
