@@ -5,16 +5,19 @@
 //! - [`member`] keeps one process running and starts it anew when it dies, as a ReplicaSet would.
 //! - [`record`] is what everybody may know about the lab; `lab.json` is a copy of it.
 //! - [`redis`] is the server of `--store redis`.
+//! - [`reference`] is the backend of `--reference`, [`pace`] how fast things go.
 //! - [`control`] serves the kill and drain buttons of the page.
 
 pub mod control;
 pub mod files;
 mod logs;
 pub mod member;
+pub mod pace;
 pub mod plan;
 mod ready;
 pub mod record;
 pub mod redis;
+mod reference;
 
 use std::collections::HashMap;
 use std::io;
@@ -41,9 +44,9 @@ pub struct Options {
     /// Where holdfast-proxy and holdfast-backend are [default: beside this program]
     #[arg(long)]
     bin_dir: Option<PathBuf>,
-    /// Move every port: proxy N, h2c N+1, admin N+2, control N+3, Redis N+4, backends from N+10,
-    /// sticky applications from N+20; 0 takes free ones [default: 8080, 8081, 9090, 9190, 9379,
-    /// 9001, 9101]
+    /// Move every port: proxy N, h2c N+1, admin N+2, control N+3, Redis N+4, reference N+5,
+    /// backends from N+10, sticky applications from N+20; 0 takes free ones [default: 8080, 8081,
+    /// 9090, 9190, 9379, 9201, 9001, 9101]
     #[arg(long, value_name = "N")]
     port_base: Option<u16>,
     /// Port of the page and of every HTTP/1.1 client
@@ -67,6 +70,11 @@ pub struct Options {
     /// With `--store redis`: when the server syncs what it has written to disk
     #[arg(long, value_enum, default_value_t = redis::Sync::Always)]
     appendfsync: redis::Sync,
+    /// One more backend that nobody disturbs, for load tests to compare with
+    #[arg(long)]
+    reference: bool,
+    #[command(flatten)]
+    pace: pace::Pace,
     /// Keep the keys and the sessions of the lab that used the directory before
     #[arg(long)]
     keep: bool,
@@ -163,6 +171,9 @@ impl Running {
                 MemberId::Backend(seat.id.clone()),
                 self.files.backend(&seat),
             );
+        }
+        if let Some(seat) = self.plan.reference.clone() {
+            self.start(MemberId::Reference, self.files.backend(&seat));
         }
         for seat in self.plan.sticky_apps.clone() {
             self.start(

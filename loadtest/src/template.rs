@@ -37,7 +37,10 @@ impl Template {
     }
 
     /// Puts a value in the place of every word.
-    pub(crate) fn fill(&self, values: &[(&str, &str)]) -> Result<String, UnknownPlaceholder> {
+    pub(crate) fn fill(
+        &self,
+        values: &[(&str, impl AsRef<str>)],
+    ) -> Result<String, UnknownPlaceholder> {
         let mut filled = String::with_capacity(self.text.len());
         let mut rest = self.text.as_str();
         while let Some((before, after)) = rest.split_once("{{") {
@@ -51,7 +54,7 @@ impl Template {
                     known: known.join(", "),
                 });
             };
-            filled.push_str(value);
+            filled.push_str(value.as_ref());
             rest = after;
         }
         filled.push_str(rest);

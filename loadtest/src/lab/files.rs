@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::plan::{Plan, Seat};
 use super::record::Lab;
-use super::{Options, redis};
+use super::{Options, redis, reference};
 use crate::keys::{self, IssuerKeys};
 use crate::process::Program;
 use crate::template::{Template, UnknownPlaceholder};
@@ -67,10 +67,12 @@ impl Files {
 
     fn forget(&self) -> Result<(), Error> {
         remove_if_there(&self.keys(), |path| fs::remove_dir_all(path))?;
-        for suffix in ["", "-wal", "-shm", "-journal"] {
-            let mut path = self.store().into_os_string();
-            path.push(suffix);
-            remove_if_there(Path::new(&path), |path| fs::remove_file(path))?;
+        for store in [self.store(), self.reference_store()] {
+            for suffix in ["", "-wal", "-shm", "-journal"] {
+                let mut path = store.clone().into_os_string();
+                path.push(suffix);
+                remove_if_there(Path::new(&path), |path| fs::remove_file(path))?;
+            }
         }
         remove_if_there(&self.redis_dir(), |path| fs::remove_dir_all(path))
     }
@@ -96,16 +98,31 @@ impl Files {
             "loadtest/lab/proxy.yaml",
             include_str!("../../lab/proxy.yaml"),
         )?;
-        let text = proxy.fill(&[
-            ("proxy", &plan.proxy.to_string()),
-            ("h2c", &plan.h2c.to_string()),
-            ("admin", &plan.admin.to_string()),
-            ("control", &plan.control.to_string()),
-            ("backends", &endpoints(&plan.backends)),
-            ("sticky_apps", &endpoints(&plan.sticky_apps)),
-            ("keys", &keys),
-        ])?;
+        let mut words = vec![
+            ("proxy", plan.proxy.to_string()),
+            ("h2c", plan.h2c.to_string()),
+            ("admin", plan.admin.to_string()),
+            ("control", plan.control.to_string()),
+            ("backends", endpoints(&plan.backends)),
+            ("sticky_apps", endpoints(&plan.sticky_apps)),
+            ("keys", keys.clone()),
+        ];
+        words.extend(options.pace.words());
+        words.extend(reference::in_proxy(plan.reference.as_ref()));
+        let text = proxy.fill(&words)?;
         fs::write(&self.proxy_config, text).map_err(at(&self.proxy_config))?;
+        self.configure_backends(plan, options, &keys)?;
+        if let Some(address) = plan.redis {
+            let dir = self.redis_dir();
+            fs::create_dir_all(&dir).map_err(at(&dir))?;
+            let text = redis::configuration(address, &dir, options.appendfsync)?;
+            let path = self.redis_config();
+            fs::write(&path, text).map_err(at(&path))?;
+        }
+        Ok(())
+    }
+
+    fn configure_backends(&self, plan: &Plan, options: &Options, keys: &str) -> Result<(), Error> {
         let backend = template(
             options.backend_template.as_deref(),
             "loadtest/lab/backend.yaml",
@@ -115,21 +132,22 @@ impl Files {
             Some(address) => format!("redis: {{ url: \"redis://{address}\" }}"),
             None => format!("sqlite: {{ file: \"{}\" }}", self.store().display()),
         };
-        for seat in &plan.backends {
-            let text = backend.fill(&[
-                ("id", &seat.id),
-                ("address", &seat.address.to_string()),
-                ("store", &store),
-                ("keys", &keys),
-            ])?;
+        // Whatever happens to the store of the others, it does not happen to the reference.
+        let own = format!(
+            "sqlite: {{ file: \"{}\" }}",
+            self.reference_store().display()
+        );
+        let seats = plan.backends.iter().map(|seat| (seat, &store));
+        for (seat, store) in seats.chain(plan.reference.iter().map(|seat| (seat, &own))) {
+            let mut words = vec![
+                ("id", seat.id.clone()),
+                ("address", seat.address.to_string()),
+                ("store", store.clone()),
+                ("keys", keys.to_owned()),
+            ];
+            words.extend(options.pace.words());
+            let text = backend.fill(&words)?;
             let path = self.backend_config(seat);
-            fs::write(&path, text).map_err(at(&path))?;
-        }
-        if let Some(address) = plan.redis {
-            let dir = self.redis_dir();
-            fs::create_dir_all(&dir).map_err(at(&dir))?;
-            let text = redis::configuration(address, &dir, options.appendfsync)?;
-            let path = self.redis_config();
             fs::write(&path, text).map_err(at(&path))?;
         }
         Ok(())
@@ -248,6 +266,10 @@ impl Files {
 
     fn store(&self) -> PathBuf {
         self.dir.join("holdfast.sqlite")
+    }
+
+    fn reference_store(&self) -> PathBuf {
+        self.dir.join("reference.sqlite")
     }
 
     fn redis_dir(&self) -> PathBuf {

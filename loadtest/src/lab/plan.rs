@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
+use super::reference::REFERENCE;
 use super::{Options, Store};
 
 /// One process of a cluster.
@@ -27,6 +28,8 @@ pub struct Plan {
     pub sticky_apps: Vec<Seat>,
     /// Where the lab's own Redis server listens, if it has one.
     pub redis: Option<SocketAddr>,
+    /// The backend that nobody disturbs, if there is one.
+    pub reference: Option<Seat>,
 }
 
 /// Why there is no plan.
@@ -76,6 +79,10 @@ impl Plan {
             backends: seats(options.backends, "", &ports.backends),
             sticky_apps: seats(options.sticky_apps, "s", &ports.sticky_apps),
             redis: (options.store == Store::Redis).then(|| loopback(ports.redis)),
+            reference: options.reference.then(|| Seat {
+                id: REFERENCE.to_owned(),
+                address: loopback(ports.reference),
+            }),
         })
     }
 
@@ -88,7 +95,9 @@ impl Plan {
             ("the lab control", self.control),
         ];
         let redis = self.redis.map(|address| ("the Redis server", address));
-        let single = single.into_iter().chain(redis);
+        let reference = self.reference.as_ref();
+        let reference = reference.map(|seat| ("the reference backend", seat.address));
+        let single = single.into_iter().chain(redis).chain(reference);
         let single = single.map(|(who, address)| (who.to_owned(), address));
         let backends = self
             .backends
@@ -151,6 +160,7 @@ struct Ports {
     admin: u16,
     control: u16,
     redis: u16,
+    reference: u16,
     backends: Vec<u16>,
     sticky_apps: Vec<u16>,
 }
@@ -165,19 +175,21 @@ impl Ports {
                 admin: 9090,
                 control: 9190,
                 redis: 9379,
+                reference: 9201,
                 backends: run(9001),
                 sticky_apps: run(9101),
             },
             Some(0) => {
                 let seats = usize::from(SEATS_MAX);
-                let free = free_ports(5 + 2 * seats).map_err(Error::Free)?;
-                let (backends, sticky_apps) = free[5..].split_at(seats);
+                let free = free_ports(6 + 2 * seats).map_err(Error::Free)?;
+                let (backends, sticky_apps) = free[6..].split_at(seats);
                 Self {
                     proxy: free[0],
                     h2c: free[1],
                     admin: free[2],
                     control: free[3],
                     redis: free[4],
+                    reference: free[5],
                     backends: backends.to_vec(),
                     sticky_apps: sticky_apps.to_vec(),
                 }
@@ -189,6 +201,7 @@ impl Ports {
                 admin: base + 2,
                 control: base + 3,
                 redis: base + 4,
+                reference: base + 5,
                 backends: run(base + 10),
                 sticky_apps: run(base + 20),
             },

@@ -74,10 +74,8 @@ pub(super) async fn servers(
     files: &Files,
     stop: &CancellationToken,
 ) -> Result<(), NotReady> {
-    let backends = plan
-        .backends
-        .iter()
-        .map(|seat| (seat, "backend", "/health/ready"));
+    let backends = plan.backends.iter().chain(&plan.reference);
+    let backends = backends.map(|seat| (seat, "backend", "/health/ready"));
     let sticky = plan
         .sticky_apps
         .iter()

@@ -15,6 +15,7 @@ use super::plan::{Plan, Seat};
 pub enum MemberId {
     Proxy,
     Redis,
+    Reference,
     Backend(String),
     StickyApp(String),
 }
@@ -24,6 +25,7 @@ impl fmt::Display for MemberId {
         match self {
             Self::Proxy => f.write_str("proxy"),
             Self::Redis => f.write_str("redis"),
+            Self::Reference => f.write_str("backend reference"),
             Self::Backend(id) => write!(f, "backend {id}"),
             Self::StickyApp(id) => write!(f, "sticky-app {id}"),
         }
@@ -41,6 +43,9 @@ pub struct Lab {
     pub proxy: Proxy,
     pub backends: Vec<Server>,
     pub sticky_apps: Vec<Server>,
+    /// With `--reference`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Server>,
     /// With `--store redis`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<Redis>,
@@ -120,6 +125,10 @@ impl Lab {
                 .iter()
                 .map(|seat| server(seat, None))
                 .collect(),
+            reference: plan
+                .reference
+                .as_ref()
+                .map(|seat| server(seat, Some(files.backend_config(seat)))),
             redis: plan.redis.map(|address| Redis {
                 process: Process::default(),
                 address,
@@ -134,6 +143,7 @@ impl Lab {
     pub fn process(&mut self, id: &MemberId) -> Option<&mut Process> {
         let (servers, wanted) = match id {
             MemberId::Proxy => return Some(&mut self.proxy.process),
+            MemberId::Reference => return self.reference.as_mut().map(|one| &mut one.process),
             MemberId::Redis => return self.redis.as_mut().map(|redis| &mut redis.process),
             MemberId::Backend(id) => (&mut self.backends, id),
             MemberId::StickyApp(id) => (&mut self.sticky_apps, id),
@@ -156,8 +166,11 @@ impl Lab {
             .map(|one| (MemberId::StickyApp(one.id.clone()), &one.process));
         let redis = self.redis.as_ref();
         let redis = redis.map(|redis| (MemberId::Redis, &redis.process));
+        let reference = self.reference.as_ref();
+        let reference = reference.map(|one| (MemberId::Reference, &one.process));
         std::iter::once((MemberId::Proxy, &self.proxy.process))
             .chain(redis)
+            .chain(reference)
             .chain(backends)
             .chain(sticky)
     }
