@@ -6,5 +6,6 @@ mod edge;
 mod lab;
 mod opaque;
 mod pages;
+mod profiles;
 mod sticky;
 mod support;

@@ -2,10 +2,8 @@
 //! process that is killed is a runtime that is dropped.
 
 mod flaky;
-mod losses;
 mod stage;
 mod trouble;
-mod window;
 
 use std::collections::BTreeMap;
 

@@ -1,209 +1,186 @@
-//! What happens to the backends while clients are connected.
+//! What happens to the endpoints while clients are connected.
 
-use std::fs;
-use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+mod lose;
+mod plan;
+mod stop;
+
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
 use rustix::process::{Pid, Signal, kill_process};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
-use super::Profile;
-use crate::client::{AskError, Client};
+use super::admin::{Admin, AdminError};
+use super::auditor::Auditor;
+use super::desk::{Desk, Group, Seat, Volley};
+use super::lab_file::{LabFile, LabRecord, Member};
+use super::options::{Options, Profile};
+use crate::client::Client;
+use crate::clock::Instant;
 use crate::terminal;
-
-/// `lab.json`, as far as it is needed here.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct LabRecord {
-    pub(super) proxy: Proxy,
-    pub(super) backends: Vec<Backend>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Proxy {
-    pub(super) address: SocketAddr,
-    admin: SocketAddr,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Backend {
-    id: String,
-    pid: i32,
-    address: SocketAddr,
-}
-
-/// Where the lab says what it is.
-#[derive(Debug, Clone)]
-pub(super) struct LabFile(PathBuf);
 
 /// Why the disturbance did not happen as it should.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the kernel's counters")]
-    Counters(#[from] io::Error),
-    #[error("signal to backend {id}")]
+    #[error("signal to {who}")]
     Signal {
-        id: String,
+        who: String,
         source: rustix::io::Errno,
     },
-    #[error("the proxy's admin listener")]
-    Admin(#[from] AskError),
-    #[error("the proxy's admin listener answered {status} to {command} {id}")]
-    Refused {
-        command: &'static str,
-        id: String,
-        status: StatusCode,
-    },
-    #[error("backend {id} did not come back within {BACK_MAX:?}")]
-    Gone { id: String },
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    #[error("{who} did not come back within {BACK_MAX:?}")]
+    Gone { who: String },
     #[error("lab.json became unreadable")]
     Lab,
+    #[error("the lab has no Redis; start it with `holdfast-loadtest lab --store redis`")]
+    NoRedis,
 }
 
-impl LabFile {
-    pub(super) fn new(path: &Path) -> Self {
-        Self(path.to_owned())
-    }
+/// Something that was done to the lab.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Event {
+    /// Seconds after the start of the run.
+    pub(super) at: f64,
+    pub(super) what: String,
+    /// The endpoint it was done to.
+    #[serde(default)]
+    pub(super) endpoint: Option<String>,
+}
 
-    pub(super) fn read(&self) -> Result<LabRecord, super::Error> {
-        let no_lab = |source| super::Error::NoLab {
-            path: self.0.clone(),
-            source,
-        };
-        Ok(serde_json::from_str(
-            &fs::read_to_string(&self.0).map_err(no_lab)?,
-        )?)
-    }
-
-    fn backends(&self) -> Result<Vec<Backend>, Error> {
-        Ok(self.read().map_err(|_| Error::Lab)?.backends)
-    }
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    pub(super) events: Vec<Event>,
+    /// What was seen meanwhile, in words.
+    pub(super) seen: Vec<String>,
+    /// What should not have been seen.
+    pub(super) wrong: Vec<String>,
 }
 
 /// The disturbance of one profile.
-#[derive(Debug)]
-pub(super) struct Disturbance {
-    profile: Profile,
-    lab: LabFile,
-    times: u32,
-    client: Client,
-    happened: Vec<String>,
+pub(super) struct Disturbance<'a> {
+    pub(super) options: &'a Options,
+    pub(super) lab: &'a LabFile,
+    pub(super) admin: &'a Admin,
+    pub(super) seat: &'a Seat,
+    pub(super) desks: &'a [Rc<Desk>],
+    pub(super) auditor: &'a Auditor,
+    pub(super) volleys: &'a watch::Sender<Option<Volley>>,
+    pub(super) storms: &'a watch::Sender<u32>,
+    pub(super) client: Client,
+    pub(super) course: Course,
 }
 
-impl Disturbance {
-    pub(super) fn new(profile: Profile, lab: LabFile, times: u32) -> Self {
-        let client = Client::new(Duration::from_secs(5));
-        Self {
-            profile,
-            lab,
-            times,
-            client,
-            happened: Vec::new(),
+impl Disturbance<'_> {
+    /// Carries it out.
+    pub(super) async fn run(mut self) -> Result<Course, Error> {
+        match self.options.profile {
+            Profile::Affinity | Profile::OpaqueDrain => {}
+            Profile::IdleTimeout => self.volley(1, Duration::ZERO),
+            Profile::GracefulShutdown => self.drain_each().await?,
+            Profile::RollingDeploy => self.roll().await?,
+            Profile::Kill => self.kill_each().await?,
+            Profile::Pause => self.pause().await?,
+            Profile::RedisRestart => self.restart_redis().await?,
+            Profile::ZoneFailover => self.lose_zone().await?,
+            Profile::ReconnectStorm => self.storm().await,
+            Profile::Commands => self.commands().await?,
+        }
+        Ok(self.course)
+    }
+
+    async fn storm(&mut self) {
+        for _ in 0..self.options.times() {
+            self.note("everybody reconnects", None);
+            self.storms.send_modify(|count| *count += 1);
+            tokio::time::sleep(self.options.interval()).await;
         }
     }
 
-    /// Carries it out; what happened comes back in words.
-    pub(super) async fn run(&mut self) -> Result<Vec<String>, Error> {
-        for time in 0..self.times as usize {
-            let backends = self.lab.backends()?;
-            let Some(one) = backends.get(time % backends.len().max(1)) else {
-                break;
-            };
-            match self.profile {
-                Profile::Affinity | Profile::IdleTimeout => break,
-                Profile::GracefulShutdown => self.drain_and_back(one).await?,
-                Profile::Kill => {
-                    self.signal(one, Signal::KILL)?;
-                    self.back(one).await?;
-                    tokio::time::sleep(BETWEEN_KILLS).await;
-                }
-                Profile::RollingDeploy => {
-                    for each in &backends {
-                        self.signal(each, Signal::TERM)?;
-                        self.back(each).await?;
-                    }
-                }
-            }
-        }
-        Ok(std::mem::take(&mut self.happened))
+    fn volley(&self, orders: u32, apart: Duration) {
+        let at = Instant::now();
+        self.volleys
+            .send_replace(Some(Volley { at, orders, apart }));
     }
 
-    async fn drain_and_back(&mut self, backend: &Backend) -> Result<(), Error> {
-        self.admin(&backend.id, "drain").await?;
-        tokio::time::sleep(DRAINED).await;
-        self.admin(&backend.id, "ready").await?;
-        tokio::time::sleep(BETWEEN_KILLS).await;
-        Ok(())
+    fn record(&self) -> Result<LabRecord, Error> {
+        self.lab.read().map_err(|_| Error::Lab)
     }
 
-    async fn admin(&mut self, id: &str, command: &'static str) -> Result<(), Error> {
-        let admin = self.lab.read().map_err(|_| Error::Lab)?.proxy.admin;
-        let path = format!("/endpoints/backend/{id}/{command}");
-        let status = self.client.call(Method::POST, admin, &path).await?.status();
-        if !status.is_success() {
-            return Err(Error::Refused {
-                command,
-                id: id.to_owned(),
-                status,
-            });
-        }
-        self.note(format!("{command} {id}"));
-        Ok(())
+    fn backends(&self) -> Result<Vec<Member>, Error> {
+        Ok(self.record()?.backends)
     }
 
-    fn signal(&mut self, backend: &Backend, signal: Signal) -> Result<(), Error> {
-        let failed = |source| Error::Signal {
-            id: backend.id.clone(),
-            source,
+    fn moved(&self) -> impl Iterator<Item = &Rc<Desk>> {
+        let moved = |desk: &&Rc<Desk>| desk.group == Group::Moved;
+        self.desks.iter().filter(moved)
+    }
+
+    fn signal(&mut self, one: &Member, signal: Signal) -> Result<(), Error> {
+        send(one.pid, signal, &one.id)?;
+        let name = match signal {
+            Signal::KILL => "SIGKILL",
+            Signal::STOP => "SIGSTOP",
+            Signal::CONT => "SIGCONT",
+            _ => "SIGTERM",
         };
-        let pid = Pid::from_raw(backend.pid).ok_or(Error::Lab)?;
-        kill_process(pid, signal).map_err(failed)?;
-        let name = if signal == Signal::KILL {
-            "SIGKILL"
-        } else {
-            "SIGTERM"
-        };
-        self.note(format!("{name} {}", backend.id));
+        self.note(&format!("{name} {}", one.id), Some(&one.id));
         Ok(())
     }
 
     /// Waits until the backend runs under another pid and is ready.
-    async fn back(&self, backend: &Backend) -> Result<(), Error> {
+    async fn back(&self, backend: &Member) -> Result<(), Error> {
         let returned = async {
-            let mut ticks = tokio::time::interval(Duration::from_millis(50));
+            let mut ticks = tokio::time::interval(LOOK);
             loop {
                 ticks.tick().await;
-                let backends = self.lab.backends().unwrap_or_default();
-                let reborn = backends
+                let reborn = self
+                    .backends()
+                    .unwrap_or_default()
                     .iter()
                     .any(|now| now.id == backend.id && now.pid != backend.pid);
-                if !reborn {
-                    continue;
-                }
-                let ready = self
-                    .client
-                    .call(Method::GET, backend.address, "/health/ready")
-                    .await;
-                if ready.is_ok_and(|answer| answer.status() == StatusCode::OK) {
+                if reborn && self.is_ready(backend).await {
                     return;
                 }
             }
         };
         let gone = |_| Error::Gone {
-            id: backend.id.clone(),
+            who: format!("backend {}", backend.id),
         };
         tokio::time::timeout(BACK_MAX, returned).await.map_err(gone)
     }
 
-    fn note(&mut self, what: String) {
-        terminal::warn(&what);
-        self.happened.push(what);
+    async fn is_ready(&self, backend: &Member) -> bool {
+        let asked = self
+            .client
+            .call(Method::GET, backend.address, "/health/ready");
+        asked
+            .await
+            .is_ok_and(|answer| answer.status() == StatusCode::OK)
+    }
+
+    fn note(&mut self, what: &str, endpoint: Option<&str>) {
+        let at = self.seat.start.elapsed().as_secs_f64();
+        terminal::warn(format_args!("{at:7.2} s  {what}"));
+        self.course.events.push(Event {
+            at,
+            what: what.to_owned(),
+            endpoint: endpoint.map(str::to_owned),
+        });
     }
 }
 
-const BETWEEN_KILLS: Duration = Duration::from_secs(5);
-/// How long an endpoint stays drained.
-const DRAINED: Duration = Duration::from_secs(10);
-const BACK_MAX: Duration = Duration::from_secs(60);
+fn send(pid: i32, signal: Signal, who: &str) -> Result<(), Error> {
+    let pid = Pid::from_raw(pid).ok_or(Error::Lab)?;
+    kill_process(pid, signal).map_err(|source| Error::Signal {
+        who: who.to_owned(),
+        source,
+    })
+}
+
+/// Between two looks at the lab.
+const LOOK: Duration = Duration::from_millis(50);
+const BACK_MAX: Duration = Duration::from_secs(90);

@@ -7,23 +7,19 @@ use serde::{Deserialize, Serialize};
 /// Counts by powers of two of milliseconds.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Histogram {
-    /// `counts[n]`: pauses below `2^n` ms and not below the bound before; the last one has no
+    /// `counts[n]`: times below `2^n` ms and not below the bound before; the last one has no
     /// bound.
     counts: [u64; BUCKETS],
 }
 
 impl Histogram {
-    pub(super) fn of(pauses: impl Iterator<Item = Duration>) -> Self {
-        let mut histogram = Self::default();
-        for pause in pauses {
-            let ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-            let place = (u64::BITS - ms.leading_zeros()) as usize;
-            histogram.counts[place.min(BUCKETS - 1)] += 1;
-        }
-        histogram
+    pub(super) fn count(&mut self, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let place = (u64::BITS - ms.leading_zeros()) as usize;
+        self.counts[place.min(BUCKETS - 1)] += 1;
     }
 
-    /// Bars with their labels, up to the longest pause there was.
+    /// Bars with their labels, up to the longest time there was.
     pub(super) fn bars(&self) -> impl Iterator<Item = (String, u64)> {
         let used = self
             .counts
@@ -51,9 +47,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_pause_is_counted_once_in_the_bucket_of_its_power_of_two() {
-        let pauses = [0, 1, 2, 3, 4, 1023, 1024, 1 << 40].map(Duration::from_millis);
-        let bars: Vec<_> = Histogram::of(pauses.into_iter()).bars().collect();
+    fn each_time_is_counted_once_in_the_bucket_of_its_power_of_two() {
+        let mut histogram = Histogram::default();
+        for ms in [0, 1, 2, 3, 4, 1023, 1024, 1 << 40] {
+            histogram.count(Duration::from_millis(ms));
+        }
+        let bars: Vec<_> = histogram.bars().collect();
         let filled: Vec<_> = bars
             .iter()
             .filter(|(_, count)| *count > 0)

@@ -1,165 +1,259 @@
 //! The result of a run, against the service levels.
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Profile;
-use super::histogram::Histogram;
-use crate::ledger::{Account, Findings};
+use super::admin::Totals;
+use super::disturb::Event;
+use super::group::{Percentiles, Sight};
+use super::levels::Level;
+use super::opaque::Pace;
+use super::options::Profile;
+use crate::ledger::Findings;
 
 /// What came out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Report {
-    profile: Profile,
-    seconds: f64,
-    connections: usize,
-    findings: Findings,
-    /// Whether every connection's accounts are clean and something was received at all.
-    pub(super) balanced: bool,
-    /// Whether the judge found a message that was taken out of the record.
-    pub(super) sees_a_loss: bool,
-    /// Longest pause of each connection, in milliseconds.
-    pause_ms: Percentiles,
-    /// All pauses of all connections.
-    pub(super) pauses: Histogram,
-    /// `1 - disconnects / connections`
-    stability: f64,
-    machine_idle: f64,
-    /// Below a fifth of idle time, pauses are the machine's.
-    pauses_void: bool,
-    disturbances: Vec<String>,
+    pub(super) profile: Profile,
+    pub(super) seconds: f64,
+    pub(super) connections: usize,
+    /// Orders a second of each session, and the speed of the markets.
+    pub(super) orders: f64,
+    pub(super) speed: f64,
+    pub(super) findings: Findings,
+    /// Whether a reset, which tells of a loss, was allowed to happen.
+    pub(super) resets_forgiven: bool,
+    pub(super) self_check: SelfCheck,
+    pub(super) moved: Option<Sight>,
+    pub(super) reference: Option<Sight>,
+    pub(super) pace: Option<Pace>,
+    pub(super) levels: Vec<Level>,
+    pub(super) machine: Load,
+    pub(super) proxy: ProxyWord,
+    pub(super) events: Vec<Event>,
+    pub(super) seen: Vec<String>,
+    pub(super) wrong: Vec<String>,
     /// The first few connections that ended, and why.
-    ends: Vec<String>,
+    pub(super) ends: Vec<String>,
 }
 
+/// Whether the ledger noticed what was taken out of it afterwards; `None` where there was nothing
+/// to take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SelfCheck {
+    /// By the chain of ids that a client can check.
+    pub(super) by_chain: Option<bool>,
+    /// By the log of the session.
+    pub(super) by_audit: Option<bool>,
+    /// A missing answer.
+    pub(super) by_answers: Option<bool>,
+}
+
+/// How busy the machine was while things happened.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Percentiles {
-    p50: f64,
-    p99: f64,
-    most: f64,
+pub(super) struct Load {
+    pub(super) cores: usize,
+    pub(super) idle: f64,
+}
+
+/// What the proxy says of itself.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct ProxyWord {
+    pub(super) totals: Totals,
+    /// Bounds of its histogram that half, and 99 of 100, of the moves stayed below, in
+    /// milliseconds.
+    pub(super) move_p50_below_ms: Option<f64>,
+    pub(super) move_p99_below_ms: Option<f64>,
+}
+
+impl Load {
+    /// Below a fifth of idle time, pauses are the machine's.
+    pub(super) fn is_void(&self) -> bool {
+        self.idle < 0.2
+    }
+}
+
+impl SelfCheck {
+    /// Whether everything that was taken out was missed, and something was.
+    pub(super) fn passed(&self) -> bool {
+        let all = [self.by_chain, self.by_audit, self.by_answers];
+        all.iter().all(|noticed| *noticed != Some(false)) && all.contains(&Some(true))
+    }
 }
 
 impl Report {
-    pub(super) fn new(
-        profile: Profile,
-        time: Duration,
-        accounts: &[Account],
-        disturbances: Vec<String>,
-        machine_idle: f64,
-    ) -> Self {
-        let findings = accounts
-            .iter()
-            .map(Account::judge)
-            .fold(Findings::default(), Findings::and);
-        let damaged = accounts.iter().find_map(Account::with_one_missing);
-        let connections = accounts.len();
-        let lost = findings.disconnected as f64 / connections.max(1) as f64;
-        Self {
-            profile,
-            seconds: time.as_secs_f64(),
-            connections,
-            findings,
-            balanced: findings.clean() && findings.received > 0,
-            sees_a_loss: damaged.map_or_else(
-                // Where next to nothing is said, there is no middle to take something out of.
-                || profile == Profile::IdleTimeout,
-                |account| account.judge().lost > 0,
-            ),
-            pause_ms: Percentiles::of(accounts.iter().map(Account::longest_pause)),
-            pauses: Histogram::of(accounts.iter().flat_map(Account::pauses)),
-            stability: 1.0 - lost,
-            machine_idle,
-            pauses_void: machine_idle < 0.2,
-            disturbances,
-            ends: accounts
-                .iter()
-                .filter_map(Account::end)
-                .take(ENDS_MAX)
-                .map(str::to_owned)
-                .collect(),
-        }
-    }
-
     pub(super) fn name(&self) -> String {
         self.profile.name()
     }
-}
 
-impl Percentiles {
-    fn of(pauses: impl Iterator<Item = Duration>) -> Self {
-        let mut sorted: Vec<f64> = pauses.map(|pause| pause.as_secs_f64() * 1e3).collect();
-        sorted.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            let place = (share * sorted.len() as f64) as usize;
-            sorted
-                .get(place.min(sorted.len().saturating_sub(1)))
-                .copied()
-                .unwrap_or_default()
+    /// Whether every account is clean and something was received at all.
+    pub(super) fn balanced(&self) -> bool {
+        let clean = if self.resets_forgiven {
+            self.findings.clean_but_told()
+        } else {
+            self.findings.clean()
         };
-        Self {
-            p50: at(0.5),
-            p99: at(0.99),
-            most: at(1.0),
-        }
+        let something = self.findings.received > 0 || self.pace.is_some();
+        clean && something && self.wrong.is_empty()
     }
-}
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = &self.findings;
-        let Percentiles { p50, p99, most } = self.pause_ms;
-        let (name, time, count) = (self.name(), self.seconds, self.connections);
-        writeln!(f, "profile {name}: {time:.0} s, {count} connections")?;
-        writeln!(f, "  happened          {}", self.disturbances.join(", "))?;
-        write!(f, "  messages          {} received, ", found.received)?;
-        write!(f, "{} lost, {} doubled, ", found.lost, found.doubled)?;
-        writeln!(f, "{} reordered, {} resets", found.reordered, found.resets)?;
-        write!(f, "  commands          {} sent, ", found.commands)?;
-        writeln!(
-            f,
-            "{} unanswered, {} answered twice",
-            found.unanswered, found.answered_twice
-        )?;
-        if self.profile == Profile::Affinity {
-            write!(f, "  requests          {} answered, ", found.requests)?;
-            writeln!(f, "{} by another endpoint than the first", found.wandered)?;
+        let line = |f: &mut fmt::Formatter<'_>, what: &str, text: String| {
+            writeln!(f, "  {what:<17} {text}")
+        };
+        let Findings {
+            received,
+            lost,
+            doubled,
+            reordered,
+            resets,
+            ..
+        } = found;
+        let text = format!(
+            "{received} received, {lost} lost, {doubled} doubled, {reordered} reordered, {resets} \
+             resets"
+        );
+        line(f, "messages", text)?;
+        let text = format!(
+            "{} held beside the session's log: {} missing, {} foreign, {} altered; {} condensed, \
+             {} no longer in the log",
+            found.audited,
+            found.missing,
+            found.foreign,
+            found.altered,
+            found.condensed,
+            found.unaudited
+        );
+        line(f, "audit", text)?;
+        let text = format!(
+            "{} sent, {} refused, {} unanswered, {} answered twice, {} not executed as answered, \
+             {} executed twice, {} taken back",
+            found.commands,
+            found.refused,
+            found.unanswered,
+            found.answered_twice,
+            found.unexecuted,
+            found.executed_twice,
+            found.taken_back
+        );
+        line(f, "commands", text)?;
+        if found.unread > 0 {
+            let text = format!("{} could not be asked at the end", found.unread);
+            line(f, "sessions", text)?;
         }
-        write!(f, "  disconnects       {} ", found.disconnected)?;
-        writeln!(
-            f,
-            "(stability {:.3} %, wanted > 99.9 %)",
-            100.0 * self.stability
-        )?;
-        write!(
-            f,
-            "  longest pauses    p50 {p50:.0} ms, p99 {p99:.0} ms, most {most:.0} ms "
-        )?;
-        let void = if self.pauses_void {
-            "; void: the machine was too busy"
+        if self.profile == Profile::Affinity {
+            let (requests, wandered) = (found.requests, found.wandered);
+            let text =
+                format!("{requests} answered, {wandered} by another endpoint than the first");
+            line(f, "requests", text)?;
+        }
+        line(f, "disconnects", found.disconnected.to_string())
+    }
+
+    fn pauses(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Load { cores, idle } = self.machine;
+        let void = if self.machine.is_void() {
+            "; below 20 %: pauses are VOID, counts still judge"
         } else {
             ""
         };
-        writeln!(f, "(machine idle {:.0} %{void})", 100.0 * self.machine_idle)?;
-        for end in &self.ends {
-            writeln!(f, "  ended             {end}")?;
-        }
-        let verdict = if self.balanced {
-            "balanced"
-        } else {
-            "NOT balanced"
-        };
-        let sight = if self.sees_a_loss {
-            "is noticed"
-        } else {
-            "is NOT noticed"
-        };
-        write!(
+        let idle = 100.0 * idle;
+        writeln!(
             f,
-            "  accounts          {verdict}; a removed message {sight}"
+            "  machine           {cores} cores, {idle:.0} % idle{void}"
+        )?;
+        let Some(moved) = &self.moved else {
+            return Ok(());
+        };
+        let unmoved = self.reference.as_ref().map(Sight::rows);
+        for (place, (name, own)) in moved.rows().into_iter().enumerate() {
+            writeln!(f, "  {name:<17} {} (moved)", row(own))?;
+            if let Some((_, other)) = unmoved.map(|rows| rows[place]) {
+                let above = own.p99 - other.p99;
+                let other = row(other);
+                let indent = "";
+                writeln!(f, "{indent:20}{other} (unmoved); p99 {above:+.0} ms")?;
+            }
+        }
+        let ProxyWord {
+            totals,
+            move_p50_below_ms: p50,
+            move_p99_below_ms: p99,
+        } = self.proxy;
+        let bound = |bound: Option<f64>| bound.map_or_else(|| "-".into(), |ms| format!("{ms:.0}"));
+        writeln!(
+            f,
+            "  the proxy says    {} moves, {} lost; half of them below {} ms, 99 % below {} ms",
+            totals.moves,
+            totals.lost,
+            bound(p50),
+            bound(p99)
         )
     }
 }
 
-const ENDS_MAX: usize = 10;
+fn row(of: Percentiles) -> String {
+    let Percentiles {
+        p50,
+        p90,
+        p99,
+        most,
+    } = of;
+    format!("p50 {p50:.0}, p90 {p90:.0}, p99 {p99:.0}, most {most:.0} ms")
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, time, count) = (self.name(), self.seconds, self.connections);
+        writeln!(f, "profile {name}: {time:.0} s, {count} connections")?;
+        if self.pace.is_none() {
+            let rate = self.findings.received as f64 / time.max(1.0);
+            let (speed, orders) = (self.speed, self.orders);
+            writeln!(
+                f,
+                "  load              {rate:.0} messages a second; markets at speed {speed}, \
+                 {orders} orders a second of each session"
+            )?;
+        }
+        let happened: Vec<&str> = self.events.iter().map(|event| &*event.what).collect();
+        writeln!(f, "  happened          {}", happened.join(", "))?;
+        if let Some(pace) = &self.pace {
+            writeln!(f, "{pace}")?;
+        } else {
+            self.counts(f)?;
+        }
+        self.pauses(f)?;
+        for level in &self.levels {
+            let met = if level.met { "met" } else { "MISSED" };
+            let (measure, measured, target) = (&level.measure, &level.measured, &level.target);
+            writeln!(
+                f,
+                "  level             {measure}: {measured} (wanted {target}): {met}"
+            )?;
+        }
+        let lines = [
+            ("seen", &self.seen),
+            ("WRONG", &self.wrong),
+            ("ended", &self.ends),
+        ];
+        for (name, lines) in lines {
+            for text in lines {
+                writeln!(f, "  {name:<17} {text}")?;
+            }
+        }
+        let sight = if self.self_check.passed() {
+            "passed: what was taken out of the record was missed"
+        } else {
+            "FAILED: the ledger does not see a loss"
+        };
+        writeln!(f, "  self-check        {sight}")?;
+        let verdict = if self.balanced() {
+            "balanced"
+        } else {
+            "NOT balanced"
+        };
+        write!(f, "  accounts          {verdict}")
+    }
+}

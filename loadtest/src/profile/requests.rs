@@ -3,50 +3,42 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, Method};
-use http_body_util::Full;
+use http::HeaderMap;
 
-use super::trader::Trader;
-use super::{Seat, Shared};
+use super::desk::{Desk, Seat};
 use crate::client::Client;
 
-/// Runs until the seat's `done`; a request that fails ends it.
-pub(super) async fn run(seat: Seat, trader: Rc<Trader>, account: Shared) {
-    let asked = seat.done.run_until_cancelled(ask(&seat, &trader)).await;
+/// Runs until the seat's `quiet`; a request that fails ends it.
+pub(super) async fn run(seat: Seat, desk: Rc<Desk>) {
+    let asked = seat.quiet.run_until_cancelled(ask(&seat, &desk)).await;
     if let Some(Err(why)) = asked {
-        account.borrow_mut().disconnected(why);
+        desk.asked.borrow_mut().disconnected(why);
     }
 }
 
-async fn ask(seat: &Seat, trader: &Trader) -> Result<(), String> {
+async fn ask(seat: &Seat, desk: &Desk) -> Result<(), String> {
     let client = Client::new(ANSWER_MAX);
-    let path = format!("/api/v1/sessions/{}", trader.session);
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / seat.requests.max(1));
     loop {
         ticks.tick().await;
-        let request = trader
-            .request(Method::GET, &path)
-            .body(Full::<Bytes>::default())
-            .map_err(|error| error.to_string())?;
-        let answer = client
-            .ask(request)
-            .await
-            .map_err(|error| error.to_string())?;
+        let answer = desk.trader.get(&client, "").await;
+        let answer = answer.map_err(|error| error.to_string())?;
         if !answer.status().is_success() {
-            return Err(format!("{path} answered {}", answer.status()));
+            return Err(format!("the session was answered {}", answer.status()));
         }
-        note(seat, answer.headers());
+        note(seat, desk, answer.headers());
     }
 }
 
-/// Writes down who answered, where the edge says so and the run wants to know.
-pub(super) fn note(seat: &Seat, headers: &HeaderMap) {
+/// Writes down who answered, where the edge says so.
+pub(super) fn note(seat: &Seat, desk: &Desk, headers: &HeaderMap) {
     let named = headers
         .get("holdfast-endpoint")
         .and_then(|name| name.to_str().ok());
-    if let (Some(endpoint), Some(account)) = (named, &seat.answered_by) {
-        account.borrow_mut().answered_by(endpoint);
+    let Some(endpoint) = named else { return };
+    desk.answered_by(seat.start.elapsed(), endpoint);
+    if seat.stays {
+        desk.asked.borrow_mut().answered_by(endpoint);
     }
 }
 

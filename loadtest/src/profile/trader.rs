@@ -1,22 +1,33 @@
 //! One person with one session: a token, a session id, and the cookies of the edge.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::cookies::Cookies;
 use crate::client::{AskError, Client};
+
+/// Where sessions are opened, and what kind.
+#[derive(Debug, Clone)]
+pub(super) struct Market {
+    pub(super) edge: SocketAddr,
+    /// The name the edge is asked for; it decides about the cluster.
+    pub(super) host: String,
+    pub(super) scenario: Option<String>,
+    pub(super) speed: f64,
+}
 
 /// A session and what is needed to reach it.
 #[derive(Debug, Clone)]
 pub(super) struct Trader {
-    edge: SocketAddr,
+    pub(super) edge: SocketAddr,
+    host: String,
     authorization: String,
-    cookies: BTreeMap<String, String>,
+    cookies: Cookies,
     pub(super) session: String,
     pub(super) symbol: String,
 }
@@ -40,54 +51,81 @@ pub enum TraderError {
 
 impl Trader {
     /// Signs in at the demo issuer and creates a session.
-    pub(super) async fn open(edge: SocketAddr) -> Result<Self, TraderError> {
+    pub(super) async fn open(market: &Market) -> Result<Self, TraderError> {
         let mut trader = Self {
-            edge,
+            edge: market.edge,
+            host: market.host.clone(),
             authorization: String::new(),
-            cookies: BTreeMap::new(),
+            cookies: Cookies::default(),
             session: String::new(),
             symbol: String::new(),
         };
         let client = Client::new(ANSWER_MAX);
         let path = "/api/v1/demo/token";
-        let token = trader.post(&client, path).await?;
+        let token = trader.post(&client, path, &json!({})).await?;
         trader.authorization = format!("Bearer {}", text(&token, path, "token")?);
         // The token travels in the header alone; its cookie would be a second one.
-        trader.cookies.retain(|name, _| !name.contains("token"));
+        trader.cookies.forget(|name| name.contains("token"));
         let path = "/api/v1/sessions";
-        let session = trader.post(&client, path).await?;
+        let wanted = market
+            .scenario
+            .as_ref()
+            .map_or_else(|| json!({}), |name| json!({ "scenario": name }));
+        let session = trader.post(&client, path, &wanted).await?;
         trader.session = text(&session, path, "id")?;
         trader.symbol = text(&session["symbols"][0], path, "symbol")?;
+        if market.speed != 1.0 {
+            let path = format!("/api/v1/sessions/{}/simulator/speed", trader.session);
+            let speed = json!({ "speed": market.speed });
+            trader.post(&client, &path, &speed).await?;
+        }
         Ok(trader)
     }
 
-    /// The head of a request as this person.
-    pub(super) fn request(&self, method: Method, path: &str) -> http::request::Builder {
+    /// The head of a request as this person. The address it goes to is the caller's business: the
+    /// host is asked for by name.
+    pub(super) fn request(&self, method: Method, uri: &str) -> http::request::Builder {
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("http://{}{path}", self.edge))
-            .header(header::HOST, self.edge.to_string());
+            .uri(uri)
+            .header(header::HOST, &self.host);
         if !self.authorization.is_empty() {
             request = request.header(header::AUTHORIZATION, &self.authorization);
         }
-        if !self.cookies.is_empty() {
-            let pairs: Vec<String> = self
-                .cookies
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            request = request.header(header::COOKIE, pairs.join("; "));
+        if let Some(cookies) = self.cookies.header() {
+            request = request.header(header::COOKIE, cookies);
         }
         request
     }
 
-    async fn post(&mut self, client: &Client, path: &str) -> Result<Value, TraderError> {
+    /// Reads something below the session.
+    pub(super) async fn get(
+        &self,
+        client: &Client,
+        rest: &str,
+    ) -> Result<Response<Bytes>, TraderError> {
+        let path = format!("/api/v1/sessions/{}{rest}", self.session);
+        let request = self.request(Method::GET, &self.uri(&path));
+        let request = request.body(Full::default())?;
+        Ok(client.ask(request).await?)
+    }
+
+    fn uri(&self, path: &str) -> String {
+        format!("http://{}{path}", self.edge)
+    }
+
+    async fn post(
+        &mut self,
+        client: &Client,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, TraderError> {
         let request = self
-            .request(Method::POST, path)
+            .request(Method::POST, &self.uri(path))
             .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::from("{}"))?;
+            .body(Full::from(body.to_string()))?;
         let answer = client.ask(request).await?;
-        self.keep_cookies(&answer);
+        self.cookies.keep(answer.headers());
         let body = String::from_utf8_lossy(answer.body()).into_owned();
         if !answer.status().is_success() {
             return Err(TraderError::Refused {
@@ -102,20 +140,6 @@ impl Trader {
         };
         serde_json::from_str(&body).map_err(|_| strange())
     }
-
-    fn keep_cookies(&mut self, answer: &Response<Bytes>) {
-        let pair = |value: &HeaderValue| {
-            let (name, value) = value.to_str().ok()?.split(';').next()?.split_once('=')?;
-            Some((name.trim().to_owned(), value.trim().to_owned()))
-        };
-        self.cookies.extend(
-            answer
-                .headers()
-                .get_all(header::SET_COOKIE)
-                .iter()
-                .filter_map(pair),
-        );
-    }
 }
 
 fn text(answer: &Value, path: &str, field: &'static str) -> Result<String, TraderError> {
@@ -129,4 +153,4 @@ fn text(answer: &Value, path: &str, field: &'static str) -> Result<String, Trade
         .ok_or_else(strange)
 }
 
-const ANSWER_MAX: Duration = Duration::from_secs(15);
+const ANSWER_MAX: Duration = Duration::from_secs(30);

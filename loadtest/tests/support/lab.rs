@@ -1,7 +1,7 @@
 //! A lab on free ports in a directory of its own.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::process::{LOADTEST, Running, bin_dir};
 use super::{directory, eventually};
@@ -44,6 +44,10 @@ impl Lab {
         wanted: impl Fn(&serde_json::Value) -> Option<T>,
     ) -> T {
         eventually(what, async || self.record().as_ref().and_then(&wanted)).await
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     pub(crate) fn address(&self, pointer: &str) -> SocketAddr {

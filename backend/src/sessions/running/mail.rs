@@ -165,12 +165,13 @@ impl Running {
 
     async fn end(&mut self, reply: oneshot::Sender<Result<(), Refusal>>) -> Goes {
         let ended = self.store.end(self.fence()).await;
-        let answer = ended.clone();
-        drop(reply.send(answer.map_err(|error| Refusal::unavailable(error.to_string()))));
-        match ended {
+        let over = match &ended {
             Ok(()) => Goes::Break(Over::Ended),
-            Err(error) if Self::is_lost(&error) => self.refused(error).await,
+            Err(error) if Self::is_lost(error) => Goes::Break(Over::Lost),
             Err(_) => Goes::Continue(()),
-        }
+        };
+        let answer = ended.map_err(|error| Refusal::unavailable(error.to_string()));
+        drop(reply.send(answer));
+        over
     }
 }

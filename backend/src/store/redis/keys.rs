@@ -21,7 +21,8 @@ impl Keys {
         SessionKeys {
             record: named("record"),
             journal: named("journal"),
-            snapshots: [named("one"), named("two"), named("three")],
+            even: named("even"),
+            odd: named("odd"),
         }
     }
 
@@ -44,13 +45,13 @@ pub(super) struct SessionKeys {
     /// Owner, subject, length of the journal.
     pub(super) record: String,
     journal: String,
-    snapshots: [String; 3],
+    even: String,
+    odd: String,
 }
 
 impl SessionKeys {
     /// In the order in which scripts expect them.
-    pub(super) fn all(&self) -> [&str; 5] {
-        let [one, two, three] = &self.snapshots;
-        [&self.record, &self.journal, one, two, three]
+    pub(super) fn all(&self) -> [&str; 4] {
+        [&self.record, &self.journal, &self.even, &self.odd]
     }
 }

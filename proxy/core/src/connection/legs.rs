@@ -26,8 +26,7 @@ pub(super) struct Legs {
     /// Whether anything with an id was delivered.
     delivered: bool,
     search: Option<Box<Search>>,
-    /// Why it left the last endpoint, until another takes it.
-    cause: Option<Cause>,
+    cause: Cause,
     /// When it went where a `421` sent it.
     followed: Option<Instant>,
     /// When the first of several legs began that all broke at once; they share one deadline.
@@ -62,7 +61,7 @@ impl Legs {
             last_event_id: opening.last_event_id,
             delivered: false,
             search: Some(Box::new(search)),
-            cause: None,
+            cause: Cause::Crash,
             followed: None,
             flapping_since: None,
             attached: now,
@@ -72,10 +71,6 @@ impl Legs {
 
     pub(super) const fn endpoint(&self) -> Option<&EndpointId> {
         self.endpoint.as_ref()
-    }
-
-    pub(super) const fn moving(&self) -> Option<Cause> {
-        self.cause
     }
 
     /// A message or event was delivered whole, under this id if it had one.
@@ -95,11 +90,6 @@ impl Legs {
     /// The instant before which it is not moved on purpose.
     pub(super) fn held_until(&self, settings: &Settings) -> Option<Instant> {
         self.followed.map(|at| at + settings.handoff.hold)
-    }
-
-    /// The leg is over, and there is no way to go on.
-    pub(super) fn left(&mut self, cause: Cause) {
-        self.cause = Some(cause);
     }
 
     /// The leg is over; look for another.
@@ -127,7 +117,7 @@ impl Legs {
         if start < now {
             search.wait(now, self.draw);
         }
-        self.cause = Some(cause);
+        self.cause = cause;
         self.search = Some(Box::new(search));
     }
 
@@ -201,7 +191,7 @@ impl Legs {
         Some(Moved {
             from,
             to,
-            cause: self.cause.take()?,
+            cause: self.cause,
             took: now.since(search.since),
         })
     }

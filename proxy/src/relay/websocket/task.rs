@@ -162,10 +162,9 @@ impl Task {
                     self.dial = None;
                 }
                 Command::Report(moved) => {
-                    let (id, cluster) = (self.dials.id, &self.dials.cluster);
                     self.shared
                         .observer
-                        .moved(id, Relay::WebSocket, cluster, &moved);
+                        .moved(Relay::WebSocket, &self.dials.cluster, &moved);
                     self.registered.moved_to(&moved.to);
                 }
                 Command::End(ending) => return Some(ending),
@@ -232,8 +231,10 @@ impl Task {
             if due <= now {
                 self.machine.handle_timeout(now);
                 self.open.set_departing(self.machine.is_leaving());
-                // It may want anything now, also to read again.
-                return Poll::Ready(());
+                if self.machine.has_command() || !self.machine.to_downstream().is_empty() {
+                    return Poll::Ready(());
+                }
+                continue;
             }
             // Most wakes put the timeout off: a timer that rings too early is set anew then,
             // which is rarer than with each message.
@@ -321,8 +322,7 @@ impl Task {
         let Self {
             machine, traffic, ..
         } = self;
-        let max = machine.read_max();
-        let read = with_scratch(&mut traffic.client, cx, max, |bytes| {
+        let read = with_scratch(&mut traffic.client, cx, |bytes| {
             traffic.from_client += bytes.len() as u64;
             machine.handle_downstream(bytes, now);
         });
@@ -341,10 +341,7 @@ impl Task {
         let Some(endpoint) = &mut traffic.endpoint else {
             return false;
         };
-        let max = machine.read_max();
-        let read = with_scratch(endpoint, cx, max, |bytes| {
-            machine.handle_upstream(bytes, now);
-        });
+        let read = with_scratch(endpoint, cx, |bytes| machine.handle_upstream(bytes, now));
         match read {
             Poll::Pending => false,
             Poll::Ready(Ok(true)) => true,
@@ -423,7 +420,6 @@ impl Task {
             bytes: (self.traffic.from_client, self.traffic.to_client),
             ending,
             because: line.because(),
-            moving: self.machine.moving(),
         });
     }
 }

@@ -1,0 +1,125 @@
+//! Every profile, small: real processes are drained, stopped and killed, and the books balance.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::support::lab::Lab;
+use crate::support::process::LOADTEST;
+
+/// Runs a profile against a lab; its report comes back if it succeeded.
+async fn run(lab: &Lab, arguments: &[&str]) -> Value {
+    let reports = lab.dir().join("reports");
+    let mut command = Command::new(LOADTEST);
+    command
+        .arg("run")
+        .args(arguments)
+        .args(["--speed", "0.2", "--audit", "1"])
+        .arg("--lab")
+        .arg(lab.dir().join("lab.json"))
+        .arg("--dir")
+        .arg(&reports)
+        .kill_on_drop(true);
+    let ended = tokio::time::timeout(RUN_MAX, command.output()).await;
+    let ended = ended.expect("a profile ends").expect("it was started");
+    let (said, errors) = (
+        String::from_utf8_lossy(&ended.stdout),
+        String::from_utf8_lossy(&ended.stderr),
+    );
+    assert!(
+        ended.status.success(),
+        "{arguments:?}: {}\n{said}\n{errors}",
+        ended.status
+    );
+    let path = said
+        .lines()
+        .find_map(|line| line.strip_prefix("report: "))
+        .expect("it names its report");
+    let page = std::fs::read_to_string(path.replace(".json", ".html")).expect("its page");
+    assert!(page.contains("balanced"), "{page}");
+    serde_json::from_str(&std::fs::read_to_string(path).expect("its report")).expect("JSON")
+}
+
+fn count(report: &Value, name: &str) -> u64 {
+    report["findings"][name]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no {name} in {report}"))
+}
+
+#[tokio::test]
+async fn deploys_kills_and_lost_zones_go_unseen() {
+    let lab = Lab::start("unseen", &["--reference", "--sticky-apps", "1"]).await;
+    let brief = ["--sessions", "4", "--seconds", "1", "--interval", "1"];
+    let with =
+        |profile: &'static str, more: &[&'static str]| [&[profile], &brief[..], more].concat();
+    let rolled = run(&lab, &with("rolling-deploy", &["--times", "1"])).await;
+    assert!(count(&rolled, "received") > 0 && count(&rolled, "commands") > 0);
+    assert!(count(&rolled, "audited") > 0);
+    assert_eq!(rolled["reference"]["sessions"], 5, "{rolled}");
+    assert!(rolled["proxy"]["totals"]["moves"].as_u64() > Some(0));
+
+    let killed = run(&lab, &with("kill", &["--times", "2"])).await;
+    assert_eq!(killed["events"].as_array().map(Vec::len), Some(2));
+    let more = ["--hold", "2", "--times", "1"];
+    run(&lab, &with("zone-failover", &more)).await;
+}
+
+#[tokio::test]
+async fn orders_sent_while_their_backend_dies_are_done_once() {
+    let lab = Lab::start("orders-at-a-kill", &["--sticky-apps", "1"]).await;
+    let arguments = ["commands", "--sessions", "6", "--commands", "40"];
+    let brief = ["--seconds", "1", "--interval", "1", "--orders", "0"];
+    let report = run(&lab, &[&arguments[..], &brief].concat()).await;
+    assert!(count(&report, "commands") >= 40, "{report}");
+    assert_eq!(count(&report, "unanswered"), 0);
+    assert_eq!(report["self_check"]["by_answers"], true);
+}
+
+#[tokio::test]
+async fn drains_storms_and_silence_go_unseen() {
+    let lab = Lab::start("drains-and-storms", &["--sticky-apps", "1"]).await;
+    let brief = ["--sessions", "4", "--seconds", "1", "--interval", "1"];
+    let with =
+        |profile: &'static str, more: &[&'static str]| [&[profile], &brief[..], more].concat();
+    let stayed = run(&lab, &with("affinity", &[])).await;
+    assert!(count(&stayed, "requests") > 0);
+    run(&lab, &with("idle-timeout", &[])).await;
+    run(&lab, &with("reconnect-storm", &["--times", "2"])).await;
+    run(
+        &lab,
+        &with("graceful-shutdown", &["--times", "1", "--hold", "30"]),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_stopped_owner_takes_nothing_back_and_a_killed_store_loses_nothing() {
+    let lab = Lab::start("redis", &["--store", "redis", "--sticky-apps", "1"]).await;
+    let brief = ["--sessions", "4", "--seconds", "1", "--interval", "2"];
+    let stopped = [&["pause", "--hold", "8"], &brief[..]].concat();
+    let report = run(&lab, &stopped).await;
+    assert_eq!(report["seen"].as_array().map(Vec::len), Some(2), "{report}");
+    let restarted = [&["redis-restart", "--times", "1"], &brief[..]].concat();
+    run(&lab, &restarted).await;
+}
+
+#[tokio::test]
+async fn clients_of_a_drained_application_are_told_in_time_and_go_elsewhere() {
+    let flags = [
+        "--backends",
+        "1",
+        "--sticky-apps",
+        "2",
+        "--drain-deadline",
+        "3",
+    ];
+    let lab = Lab::start("opaque-drain", &flags).await;
+    let report = run(&lab, &["opaque-drain", "--sessions", "20", "--times", "1"]).await;
+    let drained = &report["pace"]["drains"][0];
+    assert!(drained["closed"].as_u64() > Some(0), "{report}");
+    assert_eq!(drained["closed"], drained["elsewhere"]);
+}
+
+/// For a profile of seconds, on a machine that does much else.
+const RUN_MAX: Duration = Duration::from_secs(240);
