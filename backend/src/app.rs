@@ -103,12 +103,13 @@ impl App {
         }
         let handoff = Arc::new(service::Handoffs::new(key));
         let (reporter, health) = tonic_health::server::health_reporter();
+        let sessions = Sessions::with_settings(me, store, handoff, config.sessions.clone());
         let backend = Arc::new(Backend {
-            sessions: Sessions::with_settings(me, store, handoff, config.sessions.clone()),
             trust: Trust::new(key),
             streams: Streams::new(&config.limits),
             unlucky: Unlucky::default(),
-            metrics: Metrics::new(),
+            metrics: Metrics::new(sessions.tally()),
+            sessions,
             reporter,
             tracker: TaskTracker::new(),
             hostname: config::host_name(),

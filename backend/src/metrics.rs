@@ -4,7 +4,7 @@ use prometheus::{
     Encoder, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
-use crate::sessions::Counts;
+use crate::sessions::{Counts, Tally};
 
 /// Every metric of the backend.
 pub struct Metrics {
@@ -18,9 +18,11 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// All of them, at zero.
-    pub fn new() -> Self {
+    /// All of them, at zero, with what is counted about sessions.
+    pub fn new(tally: &Tally) -> Self {
         let registry = Registry::new();
+        register(&registry, tally.resumes.clone());
+        register(&registry, tally.losses.clone());
         let gauge = |name: &str, help: &str| {
             let gauge = IntGauge::new(name, help).expect("name and help are constants");
             register(&registry, gauge)
@@ -86,12 +88,6 @@ impl Metrics {
         // writing to memory does not fail, and what is written is text
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         String::from_utf8_lossy(&text).into_owned()
-    }
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

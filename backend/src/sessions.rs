@@ -16,6 +16,7 @@ mod running;
 mod scenarios;
 mod settings;
 mod settle;
+mod tally;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -38,12 +39,14 @@ pub use ask::{Ask, CommandRequest, Dial, OrdersQuery, Transport};
 pub use attachment::{Attachment, Delivery, Ending, Input, LegEnded, Outgoing, Output};
 pub use refusal::Refusal;
 pub use settings::Settings;
+pub use tally::Tally;
 
 use crate::handoff::{Handoff, ReleaseAsk, Released};
 use crate::random;
 use crate::store::{New, Snapshot, Store};
 use running::{Mail, Shared, wall_ms};
 use settle::{bits64, trouble};
+use tally::Loss;
 
 /// This process, as the store names owners.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +100,7 @@ impl Sessions {
             draining: AtomicBool::new(false),
             store_trouble: Mutex::default(),
             changed: Notify::new(),
+            tally: Arc::new(Tally::new()),
             tasks: TaskTracker::new(),
         };
         Self {
@@ -135,10 +139,14 @@ impl Sessions {
     /// Attaches a connection: ends its older legs, throws away what they had
     /// not yet accepted, and says where this leg starts.
     pub async fn open(&self, id: SessionId, ask: &Ask, dial: Dial) -> Result<Attachment, Refusal> {
+        let came_back = dial.attempt > 1 || dial.last_event_id.is_some();
         let dial = Box::new(dial);
-        self.inner
-            .mail(id, ask, |reply| Mail::Open { dial, reply })
-            .await?
+        let opened = self.inner.mail(id, ask, |reply| Mail::Open { dial, reply });
+        let opened = opened.await.flatten();
+        if came_back && opened.as_ref().err() == Some(&Refusal::Missing("session")) {
+            self.inner.tally.lost(Loss::Gone);
+        }
+        opened
     }
 
     /// Executes one command that came without a connection. It returns when
@@ -171,6 +179,11 @@ impl Sessions {
                 reply,
             })
             .await?
+    }
+
+    /// What is counted, since the start of the process.
+    pub fn tally(&self) -> &Tally {
+        &self.inner.tally
     }
 
     /// How many of everything, at this moment.
@@ -285,6 +298,7 @@ struct Inner {
     store_trouble: Mutex<Option<String>>,
     /// A session has come or gone.
     changed: Notify,
+    tally: Arc<Tally>,
     tasks: TaskTracker,
 }
 
@@ -345,6 +359,7 @@ impl Inner {
             snapshot: Snapshot {
                 length: 0,
                 seq: 0,
+                at_ms: founding.wall_ms,
                 state,
                 about,
                 last_act: false,

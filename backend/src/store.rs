@@ -1,4 +1,4 @@
-//! What outlives a process: for each session who owns it, two snapshots and
+//! What outlives a process: for each session who owns it, a few snapshots and
 //! its journal. Every write names the claim it is made under and is refused
 //! under any other, so a paused or cut-off owner cannot commit.
 //!
@@ -35,12 +35,24 @@ pub trait Store: Send + Sync + 'static {
     /// Adds records to the journal if it is `length` long. All of them or none.
     async fn append(&self, fence: Fence, records: Vec<Vec<u8>>) -> Result<(), StoreError>;
 
-    /// Writes a snapshot of the state after `fence.length` records; the two
-    /// newest are kept, and the journal back to the older one. A journal that
-    /// is shorter than `fence.length` has lost its tail: the snapshot stands
-    /// for it, the journal goes on from there, and since nothing leads from
-    /// what was before to this snapshot, only this one is kept.
-    async fn snapshot(&self, fence: Fence, snapshot: Snapshot) -> Result<(), StoreError>;
+    /// Writes a snapshot of the state after `fence.length` records. Three are
+    /// kept: this one, the youngest that lies before the horizon (the oldest
+    /// there is while none does), and the one that followed on that; and the
+    /// journal back to the oldest. So everything after the horizon can be made
+    /// again, from at most twice as far back. A journal that is shorter than
+    /// `fence.length` has lost its tail: the snapshot stands for it, the
+    /// journal goes on from there, and since nothing leads from what was before
+    /// to this snapshot, only this one is kept.
+    async fn snapshot(
+        &self,
+        fence: Fence,
+        snapshot: Snapshot,
+        horizon: Horizon,
+    ) -> Result<(), StoreError>;
+
+    /// The youngest snapshot at or before log entry `seq`, with the journal
+    /// from there; `None` when none is that old.
+    async fn past(&self, fence: Fence, seq: u64) -> Result<Option<State>, StoreError>;
 
     /// Says whether the owner leaves, and whether it has stopped and written
     /// everything.
@@ -100,6 +112,8 @@ pub struct Found {
     pub created_ms: u64,
     /// It was ended; nothing else is left of it.
     pub ended: bool,
+    /// How many records its journal has had in all.
+    pub length: u64,
     /// [`Snapshot::about`] of the newest snapshot.
     pub about: String,
 }
@@ -111,6 +125,8 @@ pub struct Snapshot {
     pub length: u64,
     /// Number of the last log entry it includes.
     pub seq: u64,
+    /// When it was taken, in milliseconds since 1970.
+    pub at_ms: u64,
     /// The state; opaque here.
     pub state: Vec<u8>,
     /// The session as JSON, for lists.
@@ -120,15 +136,29 @@ pub struct Snapshot {
     pub last_act: bool,
 }
 
+/// How far back anybody may want to go: nobody resumes from before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Horizon {
+    /// Nobody asks for log entries before this one.
+    pub seq: u64,
+    /// Nobody asks for what is older than this, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// Records before this one are more than a store is to keep.
+    pub length: u64,
+}
+
 /// Everything a new owner needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
-    /// One or two, older first.
-    pub snapshots: Vec<Snapshot>,
-    /// The journal from the older snapshot on: number and bytes.
+    /// The newest.
+    pub snapshot: Snapshot,
+    /// The journal from the snapshot on: number and bytes.
     pub journal: Vec<(u64, Vec<u8>)>,
     /// How many records the journal has had in all.
     pub length: u64,
+    /// The store was started anew since the session's last snapshot, and may
+    /// have lost what was written after it.
+    pub rewound: bool,
 }
 
 /// Why a store did not do what was asked.

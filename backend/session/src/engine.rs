@@ -26,7 +26,7 @@ use crate::message::Answer;
 
 pub use query::Whole;
 pub use resume::Start;
-pub use state::{ReviveError, Revived, Stored};
+pub use state::{Mark, ReviveError, Revived, Stored};
 
 /// Which events a journal leads to. Raised when the same journal would lead to
 /// others; a session is then continued from a crash under a new epoch.

@@ -105,6 +105,8 @@ pub struct Log {
     bytes: usize,
     /// Number of the last entry ever pushed.
     top: u64,
+    /// Entries up to here are only counted.
+    passed: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -121,7 +123,26 @@ impl Log {
             entries: VecDeque::new(),
             bytes: 0,
             top,
+            passed: 0,
         }
+    }
+
+    /// The same, for whoever wants the entries after `seq` alone: those before it are counted and
+    /// need not be written.
+    pub(crate) fn passing(self, seq: u64) -> Self {
+        Self {
+            passed: seq,
+            ..self
+        }
+    }
+
+    /// Counts an entry that nobody wants; `false` when the next one is to be pushed.
+    pub(crate) const fn pass(&mut self) -> bool {
+        let passes = self.top < self.passed;
+        if passes {
+            self.top += 1;
+        }
+        passes
     }
 
     /// The epoch its entries are named by.
@@ -182,10 +203,11 @@ impl Log {
     /// Puts older entries of the same log, up to its oldest, before it.
     pub fn prepend(&mut self, older: &Self) {
         let bottom = self.bottom();
-        if older.epoch != self.epoch || older.top != bottom {
+        if older.epoch != self.epoch || older.top < bottom {
             return;
         }
-        for kept in older.entries.iter().rev() {
+        let known = |kept: &&Kept| kept.entry.seq > bottom;
+        for kept in older.entries.iter().rev().skip_while(known) {
             let bytes = self.bytes + kept.entry.body.len();
             if self.entries.len() == ENTRIES_MAX || bytes > BYTES_MAX {
                 return;
@@ -232,6 +254,24 @@ mod tests {
         let resumed = Log::new(Epoch::new(1), 7);
         assert_eq!(seqs(&resumed, 6), None, "before the oldest");
         assert_eq!(seqs(&resumed, 7), Some(vec![]));
+    }
+
+    #[test]
+    fn older_entries_are_put_before_it_without_a_gap() {
+        let mut older = log().passing(1);
+        for _ in 0..4 {
+            if !older.pass() {
+                older.push(Kind::Trade, None, None, "{}", 0);
+            }
+        }
+        assert_eq!(seqs(&older, 1), Some(vec![2, 3, 4]));
+        let mut log = Log::new(Epoch::new(1), 3);
+        log.push(Kind::Trade, None, None, "{}", 0);
+        log.prepend(&older);
+        assert_eq!(seqs(&log, 1), Some(vec![2, 3, 4]));
+        let mut beyond = Log::new(Epoch::new(1), 9);
+        beyond.prepend(&older);
+        assert_eq!(beyond.bottom(), 9, "what lies between is not known");
     }
 
     #[test]

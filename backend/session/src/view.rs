@@ -301,8 +301,8 @@ pub enum ResetReason {
     Trimmed,
     /// The place is beyond what was ever emitted: the log lost its tail.
     Ahead,
-    /// What was seen there came from an owner that had lost the session, and a
-    /// later command changed what followed.
+    /// What was seen there came from an owner that had lost the session and a
+    /// later command changed what followed, or from one that the store has lost.
     Diverged,
 }
 

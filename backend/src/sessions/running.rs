@@ -2,7 +2,9 @@
 //! market go on, and never has more than one append open.
 
 mod legs;
+mod losses;
 mod mail;
+mod past;
 mod persist;
 mod yielding;
 
@@ -11,7 +13,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use holdfast_session::engine::{Advanced, Engine, Stored, Ticket};
+use holdfast_session::engine::{Advanced, Engine, Mark, Ticket};
 use holdfast_session::id::{ClientId, ConnectionId, SessionId};
 use holdfast_session::log::Log;
 use holdfast_session::message::Answer;
@@ -24,9 +26,9 @@ pub(super) use mail::Mail;
 
 use super::attachment::{Ending, Leg};
 use super::settings::Settings;
-use super::{Me, Refusal};
+use super::{Me, Refusal, Tally};
 use crate::clock::{self, Instant};
-use crate::store::{Fence, Snapshot, Store, StoreError};
+use crate::store::{Fence, Store, StoreError};
 
 /// What the task shares with its legs and with those who ask.
 pub(super) struct Shared {
@@ -74,24 +76,20 @@ impl Shared {
 /// One write on its way to the store.
 type Write = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
-/// The older of two snapshots and the journal up to the newer: what a place
-/// before the newer one is regenerated from.
-pub(super) struct Past {
-    pub(super) snapshot: Snapshot,
-    /// Number of the last entry the newer one includes.
-    pub(super) until: u64,
-    pub(super) journal: Vec<(u64, Vec<u8>)>,
-}
-
 /// The task of one session.
 pub(super) struct Running {
     pub(super) me: Me,
     pub(super) settings: Settings,
     pub(super) store: Arc<dyn Store>,
+    pub(super) tally: Arc<Tally>,
     pub(super) shared: Arc<Shared>,
     pub(super) engine: Engine,
     pub(super) holder: Holder,
-    pub(super) past: Option<Past>,
+    /// Where the session was revived; entries from before are made again when
+    /// a leg asks for them.
+    pub(super) revived_at: Option<Mark>,
+    /// How many records the journal had when the session was claimed.
+    pub(super) claimed_length: u64,
     pub(super) leaving: bool,
     pub(super) mail: mpsc::Receiver<Mail>,
     pub(super) own_mail: mpsc::WeakSender<Mail>,
@@ -288,24 +286,6 @@ impl Running {
     pub(super) fn now_ms(&self) -> u64 {
         let elapsed = clock::now().duration_since(self.times.started).as_millis();
         u64::try_from(elapsed).unwrap_or(u64::MAX)
-    }
-
-    /// Entries between the older and the newer snapshot, for a leg that comes
-    /// from before the newer one. Once.
-    pub(super) fn regenerate(&mut self) {
-        let Some(past) = self.past.take() else { return };
-        let stored = Stored {
-            snapshot: &past.snapshot.state,
-            last_act: past.snapshot.last_act,
-            journal: &past.journal,
-        };
-        let generation = self.engine.generation();
-        let mut log = self.shared.log.lock();
-        let fresh = log.epoch().clone();
-        if let Ok(mut older) = Engine::revive(stored, generation, u64::MAX, fresh) {
-            older.engine.walk_to_entry(&mut older.log, past.until);
-            log.prepend(&older.log);
-        }
     }
 }
 

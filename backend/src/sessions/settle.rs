@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdfast_session::engine::{Engine, ReviveError, Revived, Stored};
+use holdfast_session::engine::{Engine, Mark, ReviveError, Revived, Stored};
 use holdfast_session::id::{ClaimId, Epoch, SessionId};
 use holdfast_session::message::Problem;
 use holdfast_session::ownership::{
@@ -10,7 +10,8 @@ use holdfast_session::ownership::{
 };
 use tokio::sync::mpsc;
 
-use super::running::{Past, Running, Shared, Times};
+use super::running::{Running, Shared, Times};
+use super::tally::Loss;
 use super::{Ask, Handle, Inner, Refusal};
 use crate::handoff::{ReleaseAsk, Released};
 use crate::store::{Fence, Found, State, StoreError};
@@ -136,7 +137,7 @@ impl Inner {
             },
             clock::now(),
         );
-        let (revived, past) = match self.bring_back(claim, state) {
+        let revived = match self.bring_back(claim, &state) {
             Ok(revived) => revived,
             Err(error) => {
                 tracing::error!(session = %id, %error, "cannot be revived here");
@@ -153,40 +154,30 @@ impl Inner {
         let took_us = clock::now().duration_since(begun).as_micros();
         let (generation, seq) = (claim.generation, revived.log.top());
         tracing::info!(session = %id, generation, seq, took_us, "session revived");
-        let Revived { engine, log, .. } = revived;
+        if state.rewound {
+            self.tally.lost(Loss::Moments);
+            tracing::warn!(session = %id, "the store may have lost its last moments: new epoch");
+        }
+        let Revived {
+            engine,
+            log,
+            same_epoch,
+            mark,
+        } = revived;
         let shared = Shared::new(id, found.subject, found.created_ms, log);
-        Ok(self.start(shared, engine, claim, past))
+        let revived_at = Some(mark).filter(|_| same_epoch);
+        Ok(self.start(shared, engine, claim, revived_at))
     }
 
-    /// From the newer snapshot; the older is kept for who comes from before it.
-    fn bring_back(
-        &self,
-        claim: Claim,
-        mut state: State,
-    ) -> Result<(Revived, Option<Past>), ReviveError> {
-        let damaged = || ReviveError::Damaged("there is no snapshot".into());
-        let newer = state.snapshots.pop().ok_or_else(damaged)?;
+    fn bring_back(&self, claim: Claim, state: &State) -> Result<Revived, ReviveError> {
         let stored = Stored {
-            snapshot: &newer.state,
-            last_act: newer.last_act,
+            snapshot: &state.snapshot.state,
+            last_act: state.snapshot.last_act,
+            rewound: state.rewound,
             journal: &state.journal,
         };
         let catch_up_ms = u64::try_from(self.settings.catch_up.as_millis()).unwrap_or(u64::MAX);
-        let fresh = Epoch::new(bits64());
-        let revived = Engine::revive(stored, claim.generation, catch_up_ms, fresh)?;
-        let past = state
-            .snapshots
-            .pop()
-            .filter(|_| revived.same_epoch)
-            .map(|older| {
-                state.journal.retain(|(number, _)| *number < newer.length);
-                Past {
-                    snapshot: older,
-                    until: newer.seq,
-                    journal: state.journal,
-                }
-            });
-        Ok((revived, past))
+        Engine::revive(stored, claim.generation, catch_up_ms, Epoch::new(bits64()))
     }
 
     /// Starts the task of a session owned under `claim`.
@@ -195,23 +186,30 @@ impl Inner {
         shared: Shared,
         engine: Engine,
         claim: Claim,
-        past: Option<Past>,
+        revived_at: Option<Mark>,
     ) -> Handle {
         let shared = Arc::new(shared);
         let (mail, received) = mpsc::channel(self.settings.mailbox);
-        let now = clock::now();
+        let (now, claimed_length) = (clock::now(), engine.length());
+        let mut times = Times::new(now, &self.settings);
+        if claim.generation > 1 && revived_at.is_none() {
+            // a new epoch that is not in the store is another new one after the next crash
+            times.snapshot = now;
+        }
         let task = Running {
             me: self.me.clone(),
             settings: self.settings.clone(),
             store: Arc::clone(&self.store),
+            tally: Arc::clone(&self.tally),
             shared: Arc::clone(&shared),
             engine,
             holder: Holder::new(claim, 0),
-            past,
+            revived_at,
+            claimed_length,
             leaving: self.is_draining(),
             mail: received,
             own_mail: mail.downgrade(),
-            times: Times::new(now, &self.settings),
+            times,
             legs: std::collections::HashMap::new(),
             tickets: std::collections::HashMap::new(),
             last_ticket: 0,

@@ -2,8 +2,10 @@
 //! process that is killed is a runtime that is dropped.
 
 mod flaky;
+mod losses;
 mod stage;
 mod trouble;
+mod window;
 
 use std::collections::BTreeMap;
 

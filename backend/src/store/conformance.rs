@@ -6,7 +6,7 @@ use std::sync::Arc;
 use holdfast_session::id::{ClaimId, Incarnation, SessionId};
 use holdfast_session::ownership::{Claim, Owner, Record};
 
-use super::{Fence, New, Snapshot, Store, StoreError};
+use super::{Fence, Horizon, New, Snapshot, Store, StoreError};
 
 /// Runs every test. `stores` are several handles on one empty store, as
 /// several processes would hold them. It panics with the promise that is broken.
@@ -20,7 +20,8 @@ pub async fn conforms(stores: &[Arc<dyn Store>]) {
     writes_under_an_older_claim_are_refused(&**a, &**b).await;
     the_same_generation_with_another_claim_id_is_refused(&**a).await;
     an_append_at_the_wrong_place_is_refused_whole(&**a).await;
-    two_snapshots_and_the_journal_between_are_kept(&**a, &**b).await;
+    the_newest_snapshot_and_the_journal_from_there_are_given(&**a, &**b).await;
+    nothing_before_the_horizon_is_kept_but_what_leads_to_it(&**a, &**b).await;
     a_snapshot_stands_for_a_lost_tail(&**a).await;
     what_is_marked_is_found(&**a, &**b).await;
     an_ended_session_is_remembered_but_empty(&**a, &**b).await;
@@ -38,7 +39,8 @@ async fn what_one_handle_writes_another_reads(a: &dyn Store, b: &dyn Store) {
         .expect("the same session");
     assert_eq!(state.length, 2);
     assert_eq!(state.journal, [(0, b"one".to_vec()), (1, b"two".to_vec())]);
-    assert_eq!(state.snapshots, [snapshot(0, 0)]);
+    assert_eq!(state.snapshot, snapshot(0, 0));
+    assert!(!state.rewound, "nothing was started anew");
     assert_eq!(
         b.find(SessionId::new(404)).await,
         Ok(None),
@@ -87,7 +89,7 @@ async fn writes_under_an_older_claim_are_refused(a: &dyn Store, b: &dyn Store) {
         .expect("a claim of what was seen");
     let fenced = StoreError::Fenced { generation: 2 };
     assert_eq!(a.append(old, records(&["late"])).await, Err(fenced.clone()));
-    assert_eq!(a.snapshot(old, snapshot(0, 5)).await, Err(fenced.clone()));
+    assert_eq!(keep(a, old, snapshot(0, 5)).await, Err(fenced.clone()));
     assert_eq!(a.mark(old, true, true).await, Err(fenced.clone()));
     assert_eq!(a.end(old).await, Err(fenced.clone()));
     assert_eq!(a.read_back(old).await, Err(fenced.clone()));
@@ -101,8 +103,8 @@ async fn writes_under_an_older_claim_are_refused(a: &dyn Store, b: &dyn Store) {
     };
     let state = b.read_back(new).await.expect("the new owner");
     assert_eq!(
-        (state.length, state.journal, state.snapshots.len()),
-        (0, vec![], 1)
+        (state.length, state.journal, state.snapshot.seq),
+        (0, vec![], 0)
     );
 }
 
@@ -132,33 +134,74 @@ async fn an_append_at_the_wrong_place_is_refused_whole(a: &dyn Store) {
     assert_eq!((state.length, state.journal.len()), (1, 1));
 }
 
-async fn two_snapshots_and_the_journal_between_are_kept(a: &dyn Store, b: &dyn Store) {
+async fn the_newest_snapshot_and_the_journal_from_there_are_given(a: &dyn Store, b: &dyn Store) {
     let fence = created(a, 7).await;
-    for n in 0..3 {
-        let at = Fence { length: n, ..fence };
-        a.append(at, records(&["r"])).await.expect("an append");
-        let after = Fence {
-            length: n + 1,
-            ..fence
-        };
-        a.snapshot(after, snapshot(n + 1, n + 1))
-            .await
-            .expect("a snapshot");
-    }
+    grow(a, fence, 3, |_| Horizon::default()).await;
+    let at = Fence { length: 3, ..fence };
+    a.append(at, records(&["last"])).await.expect("an append");
     let early = Fence { length: 1, ..fence };
-    let refused = a.snapshot(early, snapshot(1, 1)).await;
+    let refused = keep(a, early, snapshot(1, 1)).await;
     assert_eq!(
         refused,
-        Err(StoreError::Length { actual: 3 }),
+        Err(StoreError::Length { actual: 4 }),
         "of a state long past"
     );
+    let found = b.find(fence.session).await.expect("answers");
+    assert_eq!(found.expect("exists").length, 4);
     let state = b
         .claim(fence.session, fence.claim, record(2, 1))
         .await
         .expect("a claim");
-    assert_eq!(state.snapshots, [snapshot(2, 2), snapshot(3, 3)]);
-    assert_eq!(state.journal, [(2, b"r".to_vec())]);
-    assert_eq!(state.length, 3);
+    assert_eq!(state.snapshot, snapshot(3, 30));
+    assert_eq!(state.journal, [(3, b"last".to_vec())]);
+    assert_eq!(state.length, 4);
+    let refused = a.past(at, 30).await;
+    assert_eq!(refused, Err(StoreError::Fenced { generation: 2 }));
+}
+
+/// The number of the snapshot that entry `seq` would be made again from.
+async fn reaches(store: &dyn Store, fence: Fence, seq: u64) -> Option<u64> {
+    let state = store.past(fence, seq).await.expect("the owner")?;
+    let from = state.snapshot.length;
+    let numbers: Vec<u64> = state.journal.iter().map(|(number, _)| *number).collect();
+    let all: Vec<u64> = (from..state.length).collect();
+    assert_eq!(numbers, all, "the journal from there, whole");
+    Some(from)
+}
+
+async fn nothing_before_the_horizon_is_kept_but_what_leads_to_it(a: &dyn Store, b: &dyn Store) {
+    // of seq 10, 20, 30, ...; by entries, by time and by records it means the same
+    let horizons: [fn(u64) -> Horizon; 3] = [
+        |n| Horizon {
+            seq: (10 * n).saturating_sub(45),
+            ..Horizon::default()
+        },
+        |n| Horizon {
+            at_ms: (100 * n).saturating_sub(450),
+            ..Horizon::default()
+        },
+        |n| Horizon {
+            length: n.saturating_sub(4),
+            ..Horizon::default()
+        },
+    ];
+    for (id, horizon) in (30..).zip(horizons) {
+        let fence = created(a, id).await;
+        grow(a, fence, 4, horizon).await;
+        let at = Fence { length: 4, ..fence };
+        assert_eq!(reaches(b, at, 9).await, Some(0), "from the very first");
+        grow(a, at, 36, horizon).await;
+        let at = Fence {
+            length: 40,
+            ..fence
+        };
+        assert_eq!(reaches(b, at, 400).await, Some(40), "the newest");
+        let far = reaches(b, at, 360).await.expect("after the horizon");
+        assert!((31..=36).contains(&far), "at most twice as far: {far}");
+        let near = reaches(b, at, 399).await.expect("one between");
+        assert!((far + 1..40).contains(&near), "{far} {near}");
+        assert_eq!(reaches(b, at, 200).await, None, "long past");
+    }
 }
 
 async fn a_snapshot_stands_for_a_lost_tail(a: &dyn Store) {
@@ -168,7 +211,7 @@ async fn a_snapshot_stands_for_a_lost_tail(a: &dyn Store) {
         a.append(ahead, records(&["x"])).await,
         Err(StoreError::Length { actual: 0 })
     );
-    a.snapshot(ahead, snapshot(5, 40))
+    keep(a, ahead, snapshot(5, 40))
         .await
         .expect("a snapshot of what the owner knows");
     a.append(ahead, records(&["x"]))
@@ -177,9 +220,11 @@ async fn a_snapshot_stands_for_a_lost_tail(a: &dyn Store) {
     let state = a.read_back(fence).await.expect("the owner");
     assert_eq!(state.length, 6);
     assert_eq!(state.journal, [(5, b"x".to_vec())]);
+    assert_eq!(state.snapshot, snapshot(5, 40));
+    let at = Fence { length: 6, ..fence };
     assert_eq!(
-        state.snapshots,
-        [snapshot(5, 40)],
+        a.past(at, 39).await,
+        Ok(None),
         "no way leads from what was before"
     );
 }
@@ -246,6 +291,29 @@ pub(super) async fn created(store: &dyn Store, id: u128) -> Fence {
     }
 }
 
+/// Writes records and snapshots in turn.
+async fn grow(store: &dyn Store, from: Fence, count: u64, horizon: fn(u64) -> Horizon) {
+    for n in from.length..from.length + count {
+        let at = Fence { length: n, ..from };
+        store.append(at, records(&["r"])).await.expect("an append");
+        let after = Fence {
+            length: n + 1,
+            ..from
+        };
+        let written = store.snapshot(after, snapshot(n + 1, 10 * (n + 1)), horizon(n + 1));
+        written.await.expect("a snapshot");
+    }
+}
+
+/// A snapshot that nothing falls behind for.
+pub(super) async fn keep(
+    store: &dyn Store,
+    fence: Fence,
+    snapshot: Snapshot,
+) -> Result<(), StoreError> {
+    store.snapshot(fence, snapshot, Horizon::default()).await
+}
+
 pub(super) fn new(id: u128, subject: Option<&str>, created_ms: u64) -> New {
     New {
         id: SessionId::new(id),
@@ -276,6 +344,7 @@ pub(super) fn snapshot(length: u64, seq: u64) -> Snapshot {
     Snapshot {
         length,
         seq,
+        at_ms: 10 * seq,
         state: format!("state {seq}").into_bytes(),
         about: "about 0".into(),
         last_act: false,

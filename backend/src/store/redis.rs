@@ -7,7 +7,8 @@
 //! What it promises is what the server's `appendfsync` does: with `always`, what was answered
 //! survives the server's death; with `everysec`, its last second may be lost. A server that loses
 //! a claim with it may let another endpoint claim the same generation; the random id beside it
-//! still tells the two apart. `maxmemory-policy` must be `noeviction`.
+//! still tells the two apart. Each session remembers under which start of the server its last
+//! snapshot was written, so that whoever revives it knows that something may be missing. `maxmemory-policy` must be `noeviction`.
 
 mod address;
 mod identity;
@@ -31,7 +32,7 @@ use self::keys::Keys;
 use self::link::Link;
 use self::reply::{FOUND, Fields};
 use self::script::{Scripts, call, fenced};
-use super::{Fence, Found, New, Snapshot, State, Store, StoreError};
+use super::{Fence, Found, Horizon, New, Snapshot, State, Store, StoreError};
 
 /// How many sessions of a subject are listed at most: the newest.
 const LISTED_MAX: usize = 1_000;
@@ -136,6 +137,7 @@ impl Store for RedisStore {
         owned(&mut create, &new.record);
         create.arg(new.created_ms).arg(new.snapshot.length);
         create.arg(new.snapshot.about).arg(new.snapshot.seq);
+        create.arg(new.snapshot.at_ms);
         create
             .arg(flag(new.snapshot.last_act))
             .arg(new.snapshot.state);
@@ -161,7 +163,7 @@ impl Store for RedisStore {
         };
         let mut claim = fenced(&self.scripts.claim, &self.keys.session(id), fence);
         owned(&mut claim, &next);
-        reply::state(self.call(claim).await?)
+        reply::state(self.call(claim).await?)?.ok_or_else(|| reply::unreadable("a snapshot"))
     }
 
     async fn append(&self, fence: Fence, records: Vec<Vec<u8>>) -> Result<(), StoreError> {
@@ -176,16 +178,33 @@ impl Store for RedisStore {
         reply::done(self.call(append).await?)
     }
 
-    async fn snapshot(&self, fence: Fence, snapshot: Snapshot) -> Result<(), StoreError> {
+    async fn snapshot(
+        &self,
+        fence: Fence,
+        snapshot: Snapshot,
+        horizon: Horizon,
+    ) -> Result<(), StoreError> {
         let keys = self.keys.session(fence.session);
         let mut write = fenced(&self.scripts.snapshot, &keys, fence);
         write
             .arg(fence.length)
             .arg(snapshot.length)
-            .arg(snapshot.seq);
+            .arg(snapshot.seq)
+            .arg(snapshot.at_ms);
         write.arg(flag(snapshot.last_act)).arg(snapshot.state);
         write.arg(snapshot.about);
+        write
+            .arg(horizon.seq)
+            .arg(horizon.at_ms)
+            .arg(horizon.length);
         reply::done(self.call(write).await?)
+    }
+
+    async fn past(&self, fence: Fence, seq: u64) -> Result<Option<State>, StoreError> {
+        let keys = self.keys.session(fence.session);
+        let mut read = fenced(&self.scripts.past, &keys, fence);
+        read.arg(seq);
+        reply::state(self.call(read).await?)
     }
 
     async fn mark(&self, fence: Fence, leaving: bool, laid_down: bool) -> Result<(), StoreError> {
@@ -198,7 +217,7 @@ impl Store for RedisStore {
     async fn read_back(&self, fence: Fence) -> Result<State, StoreError> {
         let keys = self.keys.session(fence.session);
         let read = fenced(&self.scripts.read_back, &keys, fence);
-        reply::state(self.call(read).await?)
+        reply::state(self.call(read).await?)?.ok_or_else(|| reply::unreadable("a snapshot"))
     }
 
     async fn end(&self, fence: Fence) -> Result<(), StoreError> {
@@ -260,4 +279,4 @@ const fn flag(is: bool) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

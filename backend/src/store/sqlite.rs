@@ -6,13 +6,15 @@
 //!
 //! What it promises: what was answered survives the death of every process
 //! (write-ahead log, `synchronous=NORMAL`); a power cut may lose the last
-//! moments. A process stopped inside a write blocks the file for all.
+//! moments, which is why each session remembers under which start of the
+//! machine it was written. A process stopped inside a write blocks the file for all.
 
 mod read;
 mod schema;
 mod write;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -22,7 +24,7 @@ use holdfast_session::ownership::{Claim, Record};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Fence, Found, New, Snapshot, State, Store, StoreError};
+use super::{Fence, Found, Horizon, New, Snapshot, State, Store, StoreError};
 
 /// How many writes may wait for the writing thread.
 const WRITES_WAITING_MAX: usize = 4_096;
@@ -37,6 +39,8 @@ const BUSY_LIMIT: Duration = Duration::from_secs(5);
 pub struct SqliteStore {
     writes: mpsc::Sender<write::Job>,
     reads: mpsc::Sender<read::Job>,
+    /// Which start of the machine this is: between two of them the last moments may be lost.
+    boot: Arc<str>,
 }
 
 impl SqliteStore {
@@ -50,7 +54,12 @@ impl SqliteStore {
         spawn("store-write", move || write::run(writer, jobs, BATCH_MAX))?;
         let (reads, jobs) = mpsc::channel(WRITES_WAITING_MAX);
         spawn("store-read", move || read::run(&reader, jobs))?;
-        Ok(Self { writes, reads })
+        let boot = boot().into();
+        Ok(Self {
+            writes,
+            reads,
+            boot,
+        })
     }
 
     async fn write<T: Send + 'static>(&self, act: write::Act<T>) -> Result<T, StoreError> {
@@ -69,12 +78,21 @@ impl SqliteStore {
         self.reads.send(job).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
+
+    /// From the newest snapshot on.
+    async fn newest(&self, id: SessionId) -> Result<State, StoreError> {
+        let boot = Arc::clone(&self.boot);
+        let any = i64::MAX.cast_unsigned();
+        let state = self.read(Box::new(move |db| read::state(db, id, any, &boot)));
+        state.await?.ok_or(StoreError::Missing)
+    }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn create(&self, new: New) -> Result<(), StoreError> {
-        self.write(Box::new(move |tx| write::create(tx, &new)))
+        let boot = Arc::clone(&self.boot);
+        self.write(Box::new(move |tx| write::create(tx, &new, &boot)))
             .await
     }
 
@@ -85,7 +103,7 @@ impl Store for SqliteStore {
     async fn claim(&self, id: SessionId, seen: Claim, next: Record) -> Result<State, StoreError> {
         self.write(Box::new(move |tx| write::claim(tx, id, seen, &next)))
             .await?;
-        self.read(Box::new(move |db| read::state(db, id))).await
+        self.newest(id).await
     }
 
     async fn append(&self, fence: Fence, records: Vec<Vec<u8>>) -> Result<(), StoreError> {
@@ -93,9 +111,26 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn snapshot(&self, fence: Fence, snapshot: Snapshot) -> Result<(), StoreError> {
-        self.write(Box::new(move |tx| write::snapshot(tx, fence, &snapshot)))
-            .await
+    async fn snapshot(
+        &self,
+        fence: Fence,
+        snapshot: Snapshot,
+        horizon: Horizon,
+    ) -> Result<(), StoreError> {
+        let boot = Arc::clone(&self.boot);
+        self.write(Box::new(move |tx| {
+            write::snapshot(tx, fence, &snapshot, horizon, &boot)
+        }))
+        .await
+    }
+
+    async fn past(&self, fence: Fence, seq: u64) -> Result<Option<State>, StoreError> {
+        let boot = Arc::clone(&self.boot);
+        self.read(Box::new(move |db| {
+            read::check(db, fence)?;
+            read::state(db, fence.session, seq, &boot)
+        }))
+        .await
     }
 
     async fn mark(&self, fence: Fence, leaving: bool, laid_down: bool) -> Result<(), StoreError> {
@@ -106,11 +141,9 @@ impl Store for SqliteStore {
     }
 
     async fn read_back(&self, fence: Fence) -> Result<State, StoreError> {
-        self.read(Box::new(move |db| {
-            read::check(db, fence)?;
-            read::state(db, fence.session)
-        }))
-        .await
+        self.read(Box::new(move |db| read::check(db, fence)))
+            .await?;
+        self.newest(fence.session).await
     }
 
     async fn end(&self, fence: Fence) -> Result<(), StoreError> {
@@ -143,6 +176,11 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         .map_err(failed)?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
+}
+
+/// A machine without one is taken to be up for ever.
+fn boot() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
 }
 
 /// The change of a new file to a write-ahead log wants the file alone, and while it waits for that
@@ -194,8 +232,6 @@ pub fn default_path() -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::store::conformance;
 
@@ -225,6 +261,25 @@ mod tests {
         let folder = Folder::new("conformance");
         let stores = [folder.store(), folder.store(), folder.store()];
         conformance::conforms(&stores).await;
+    }
+
+    #[tokio::test]
+    async fn after_the_machine_was_started_again_something_may_be_lost() {
+        let folder = Folder::new("boot");
+        let open = |boot: &str| {
+            let store = SqliteStore::open(&folder.0.join("sessions.db")).expect("a store");
+            SqliteStore {
+                boot: boot.into(),
+                ..store
+            }
+        };
+        let (before, after) = (open("monday"), open("tuesday"));
+        let fence = conformance::created(&before, 1).await;
+        assert!(!before.read_back(fence).await.expect("a state").rewound);
+        assert!(after.read_back(fence).await.expect("a state").rewound);
+        let written = conformance::keep(&after, fence, conformance::snapshot(0, 1)).await;
+        written.expect("a snapshot");
+        assert!(!after.read_back(fence).await.expect("a state").rewound);
     }
 
     #[test]

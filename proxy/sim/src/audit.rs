@@ -198,6 +198,7 @@ fn replay(world: &World, session: usize) -> Result<Log, Broken> {
     let founding = Stored {
         snapshot: &stored.founding,
         last_act: false,
+        rewound: false,
         journal: &journal,
     };
     let revived = Engine::revive(founding, u64::MAX, u64::MAX, Epoch::new(0));

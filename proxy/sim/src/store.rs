@@ -16,15 +16,22 @@ pub(crate) struct Fence {
 pub(crate) struct Snapshot {
     pub(crate) length: u64,
     pub(crate) seq: u64,
+    pub(crate) at_ms: u64,
     pub(crate) state: Vec<u8>,
     pub(crate) last_act: bool,
 }
 
-/// Everything a new owner needs.
+/// How far back anybody may want to go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Horizon {
+    pub(crate) seq: u64,
+    pub(crate) at_ms: u64,
+}
+
+/// Everything a new owner needs: a snapshot, and the journal from there.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
-    /// One or two, older first.
-    pub(crate) snapshots: Vec<Snapshot>,
+    pub(crate) snapshot: Snapshot,
     pub(crate) journal: Vec<(u64, Vec<u8>)>,
     pub(crate) length: u64,
 }
@@ -56,6 +63,7 @@ pub(crate) enum Mood {
 #[derive(Debug)]
 pub(crate) struct Stored {
     pub(crate) record: Record,
+    /// Oldest first: the youngest before the horizon, the one that followed on it, the newest.
     snapshots: Vec<Snapshot>,
     journal: Vec<(u64, Vec<u8>)>,
     length: u64,
@@ -104,7 +112,7 @@ impl Store {
         }
         stored.claims.push(next.clone());
         stored.record = next;
-        Ok(stored.state())
+        Ok(stored.newest())
     }
 
     pub(crate) fn append(&mut self, fence: Fence, records: Vec<Vec<u8>>) -> Result<(), StoreError> {
@@ -121,17 +129,23 @@ impl Store {
         Ok(())
     }
 
-    pub(crate) fn snapshot(&mut self, fence: Fence, snapshot: Snapshot) -> Result<(), StoreError> {
+    pub(crate) fn snapshot(
+        &mut self,
+        fence: Fence,
+        snapshot: Snapshot,
+        horizon: Horizon,
+    ) -> Result<(), StoreError> {
         let stored = self.fenced(fence)?;
         if stored.length > fence.length {
             let actual = stored.length;
             return Err(StoreError::Length { actual });
         }
-        stored.snapshots.push(snapshot);
-        stored.snapshots.sort_by_key(|snapshot| snapshot.seq);
-        if stored.snapshots.len() > 2 {
+        let is_past = |kept: &Snapshot| kept.seq < horizon.seq || kept.at_ms < horizon.at_ms;
+        while stored.snapshots.get(1).is_some_and(is_past) {
             stored.snapshots.remove(0);
         }
+        stored.snapshots.truncate(2);
+        stored.snapshots.push(snapshot);
         let oldest = stored.snapshots[0].length;
         stored.journal.retain(|(number, _)| *number >= oldest);
         Ok(())
@@ -150,7 +164,11 @@ impl Store {
     }
 
     pub(crate) fn read_back(&mut self, fence: Fence) -> Result<State, StoreError> {
-        Ok(self.fenced(fence)?.state())
+        Ok(self.fenced(fence)?.newest())
+    }
+
+    pub(crate) fn past(&mut self, fence: Fence, seq: u64) -> Result<Option<State>, StoreError> {
+        Ok(self.fenced(fence)?.state(seq))
     }
 
     fn fenced(&mut self, fence: Fence) -> Result<&mut Stored, StoreError> {
@@ -165,11 +183,19 @@ impl Store {
 }
 
 impl Stored {
-    fn state(&self) -> State {
-        State {
-            snapshots: self.snapshots.clone(),
-            journal: self.journal.clone(),
+    fn newest(&self) -> State {
+        self.state(u64::MAX).expect("there always is a snapshot")
+    }
+
+    /// From the youngest snapshot at or before entry `seq`.
+    fn state(&self, seq: u64) -> Option<State> {
+        let snapshot = self.snapshots.iter().rfind(|kept| kept.seq <= seq)?;
+        let from = snapshot.length;
+        let journal = self.journal.iter().filter(|(number, _)| *number >= from);
+        Some(State {
+            snapshot: snapshot.clone(),
+            journal: journal.cloned().collect(),
             length: self.length,
-        }
+        })
     }
 }

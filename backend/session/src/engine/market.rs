@@ -22,6 +22,9 @@ impl Engine {
     pub(super) fn emit(&mut self, log: &mut Log) {
         let at_ms = self.time_ms();
         for event in self.events.iter() {
+            if log.pass() {
+                continue;
+            }
             let (kind, symbol) = match event {
                 Event::Book(update) => (Kind::Book, Some(update.symbol.0)),
                 Event::Trade(trade) => (Kind::Trade, Some(trade.symbol.0)),

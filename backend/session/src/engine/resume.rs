@@ -44,6 +44,10 @@ impl Engine {
         if place.seq == 0 {
             return Start::Fresh;
         }
+        if generation.is_some_and(|seen| seen > self.generation) {
+            // the store has lost the claim of the owner that served it
+            return Start::Reset(ResetReason::Diverged);
+        }
         if self.diverged(place.seq, generation) {
             return Start::Reset(ResetReason::Diverged);
         }

@@ -11,6 +11,10 @@ use crate::id::Epoch;
 use crate::journal::{Record, RecordError};
 use crate::log::Log;
 
+mod past;
+
+pub use past::Mark;
+
 /// Everything but the exchange, which writes itself.
 #[derive(Serialize, Deserialize)]
 struct State {
@@ -36,6 +40,8 @@ pub struct Revived {
     pub log: Log,
     /// Whether the log goes on; if not, nobody can resume.
     pub same_epoch: bool,
+    /// Where the snapshot stands that it was revived from.
+    pub mark: Mark,
 }
 
 /// Why a session cannot be brought back here.
@@ -44,6 +50,9 @@ pub enum ReviveError {
     /// A later build wrote it; it must go to a build that can read it.
     #[error("the state was written by a later version")]
     Later,
+    /// Another version ran the market there; this one would lead to other entries.
+    #[error("the state was written by another version")]
+    Other,
     /// It cannot be read.
     #[error("the state is damaged: {0}")]
     Damaged(String),
@@ -56,6 +65,8 @@ pub struct Stored<'a> {
     pub snapshot: &'a [u8],
     /// Written after the last act of its owner: nothing has happened since.
     pub last_act: bool,
+    /// The store may have lost what was written last: what clients have seen may be missing.
+    pub rewound: bool,
     /// The journal, each record with its number; those the snapshot includes are skipped.
     pub journal: &'a [(u64, Vec<u8>)],
 }
@@ -87,8 +98,8 @@ impl Engine {
     }
 
     /// Brings a session back under `generation`. Where the journal would lead to
-    /// other entries than it did (another version of the engine, after a crash),
-    /// the log starts anew as `fresh`.
+    /// other entries than it did (another version of the engine, after a crash; a
+    /// store that has lost its last moments), the log starts anew as `fresh`.
     pub fn revive(
         stored: Stored<'_>,
         generation: u64,
@@ -96,12 +107,34 @@ impl Engine {
         fresh: Epoch,
     ) -> Result<Revived, ReviveError> {
         let (state, exchange) = decode(stored.snapshot)?;
-        let same_epoch = state.engine == VERSION || stored.last_act;
-        let epoch = if same_epoch { state.epoch } else { fresh };
+        let same_epoch = !stored.rewound && (state.engine == VERSION || stored.last_act);
+        let epoch = if same_epoch {
+            state.epoch.clone()
+        } else {
+            fresh
+        };
         let mut log = Log::new(epoch, state.seq);
-        let mut engine = Self {
+        let mut engine = Self::restore(state, exchange, generation, catch_up_ms)?;
+        let mark = Mark::new(&engine, &log);
+        engine.replay(&mut log, stored.journal, u64::MAX)?;
+        Ok(Revived {
+            engine,
+            log,
+            same_epoch,
+            mark,
+        })
+    }
+
+    fn restore(
+        state: State,
+        exchange: &[u8],
+        generation: u64,
+        catch_up_ms: u64,
+    ) -> Result<Self, ReviveError> {
+        let exchange = Exchange::restore(exchange);
+        Ok(Self {
             generation,
-            exchange,
+            exchange: exchange.map_err(|error| ReviveError::Damaged(error.to_string()))?,
             clients: state.clients,
             connections: state.connections,
             anchor_ms: state.anchor_ms,
@@ -112,32 +145,37 @@ impl Engine {
             open: None,
             events: Events::new(),
             text: Vec::new(),
-        };
-        for (number, bytes) in stored.journal {
-            if *number < engine.length {
-                continue;
+        })
+    }
+
+    /// Applies what the journal has from here on, up to `length` records in all.
+    fn replay(
+        &mut self,
+        log: &mut Log,
+        journal: &[(u64, Vec<u8>)],
+        length: u64,
+    ) -> Result<(), ReviveError> {
+        let start = journal.partition_point(|(number, _)| *number < self.length);
+        for (number, bytes) in &journal[start..] {
+            if *number >= length {
+                break;
             }
-            if *number > engine.length {
-                return Err(ReviveError::Damaged(format!(
-                    "record {} is missing",
-                    engine.length
-                )));
+            if *number != self.length {
+                let missing = format!("record {} is missing", self.length);
+                return Err(ReviveError::Damaged(missing));
             }
             let record = Record::decode(bytes).map_err(|error| match error {
                 RecordError::Version(_) => ReviveError::Later,
                 RecordError::Damaged(why) => ReviveError::Damaged(why),
             })?;
-            engine.apply(&mut log, record);
+            self.apply(log, record);
         }
-        Ok(Revived {
-            engine,
-            log,
-            same_epoch,
-        })
+        Ok(())
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<(State, Exchange), ReviveError> {
+/// The session's own state, and the exchange's bytes.
+fn decode(bytes: &[u8]) -> Result<(State, &[u8]), ReviveError> {
     let damaged = |why: &str| ReviveError::Damaged(why.into());
     let (layout, rest) = bytes.split_first().ok_or_else(|| damaged("empty"))?;
     if *layout != LAYOUT {
@@ -151,6 +189,5 @@ fn decode(bytes: &[u8]) -> Result<(State, Exchange), ReviveError> {
         .split_at_checked(length)
         .ok_or_else(|| damaged("cut short"))?;
     let state = serde_json::from_slice(own).map_err(|error| damaged(&error.to_string()))?;
-    let exchange = Exchange::restore(exchange).map_err(|error| damaged(&error.to_string()))?;
     Ok((state, exchange))
 }

@@ -1,1 +1,156 @@
+use holdfast_exchange::Scenario;
 
+use super::*;
+use crate::id::Epoch;
+use crate::message::{Said, read};
+use crate::view::ResetReason;
+
+const BEGAN_MS: u64 = 1_000_000;
+const ORDER: &str = r#"{"type":"order.new","n":N,"data":{"symbol":"ACME","side":"buy",
+    "type":"limit","quantity":"1","price":"99.00"}}"#;
+
+/// A session with its log and its journal, as an owner and a store have them.
+struct Play {
+    engine: Engine,
+    log: Log,
+    journal: Vec<(u64, Vec<u8>)>,
+    now_ms: u64,
+    n: u64,
+}
+
+impl Play {
+    fn new() -> Self {
+        let founding = Founding {
+            scenario: Scenario::default(),
+            seed: 7,
+            wall_ms: BEGAN_MS,
+            catch_up_ms: 120_000,
+        };
+        Self {
+            engine: Engine::found(&founding).expect("a market"),
+            log: Log::new(Epoch::new(5), 0),
+            journal: Vec::new(),
+            now_ms: BEGAN_MS,
+            n: 0,
+        }
+    }
+
+    /// Lets so much time pass, then places an order.
+    fn trade(&mut self, span_ms: u64) {
+        self.now_ms += span_ms;
+        while self.engine.advance(&mut self.log, self.now_ms) == Advanced::Again {}
+        self.n += 1;
+        let client: ClientId = "tab".parse().expect("a name");
+        let said = read(&ORDER.replace('N', &self.n.to_string()));
+        let Said::Command { asked, .. } = said else {
+            panic!("a command")
+        };
+        let incoming = Incoming {
+            connection: None,
+            number: Some((client, self.n)),
+            asked,
+            ticket: None,
+        };
+        self.engine.submit(incoming).expect("room");
+        let batch = self.engine.begin().expect("an append");
+        self.journal.extend((batch.length..).zip(batch.records));
+        self.engine.finish(&mut self.log);
+    }
+
+    fn state(&self) -> Vec<u8> {
+        self.engine.state(&self.log).expect("a command boundary")
+    }
+
+    fn revive(&self, snapshot: &[u8]) -> Revived {
+        let fresh = Epoch::new(6);
+        Engine::revive(stored(snapshot, &self.journal), 2, 120_000, fresh).expect("readable")
+    }
+}
+
+fn stored<'a>(snapshot: &'a [u8], journal: &'a [(u64, Vec<u8>)]) -> Stored<'a> {
+    Stored {
+        snapshot,
+        last_act: false,
+        rewound: false,
+        journal,
+    }
+}
+
+fn bodies(log: &Log, after: u64) -> Vec<(u64, String)> {
+    let entries = log.after(after).expect("kept");
+    entries
+        .map(|entry| (entry.seq, entry.body.to_string()))
+        .collect()
+}
+
+#[test]
+fn what_was_emitted_before_a_snapshot_is_made_again_from_an_older_one() {
+    let mut play = Play::new();
+    play.trade(500);
+    let (older, place) = (play.state(), play.log.top() + 20);
+    for _ in 0..5 {
+        play.trade(700);
+    }
+    let newer = play.state();
+    play.trade(300);
+    let mut revived = play.revive(&newer);
+    let bottom = revived.log.bottom();
+    assert!(place < bottom, "the newer snapshot alone does not reach it");
+    let past = stored(&older, &play.journal);
+    let log = Engine::regenerate(past, &revived.mark, place).expect("the same way again");
+    assert_eq!(log.bottom(), place, "what nobody wants is not written");
+    revived.log.prepend(&log);
+    assert_eq!(bodies(&revived.log, place), bodies(&play.log, place));
+}
+
+#[test]
+fn a_snapshot_of_a_busy_default_session_is_below_64_kib() {
+    let mut play = Play::new();
+    for _ in 0..400 {
+        play.trade(50);
+    }
+    let bytes = play.state().len();
+    assert!(bytes < 64 << 10, "{bytes} bytes");
+}
+
+#[test]
+fn a_way_that_leads_elsewhere_gives_no_entries() {
+    let mut play = Play::new();
+    let older = play.state();
+    play.trade(500);
+    play.trade(500);
+    let revived = play.revive(&play.state());
+    let mut other = Play::new();
+    other.trade(500);
+    other.trade(520);
+    let past = stored(&older, &other.journal);
+    let refused = Engine::regenerate(past, &revived.mark, 1).map(|log| log.top());
+    assert_eq!(refused, Err(ReviveError::Other));
+}
+
+#[test]
+fn a_store_that_may_have_lost_its_last_moments_begins_a_new_epoch() {
+    let mut play = Play::new();
+    play.trade(500);
+    let snapshot = play.state();
+    let stored = Stored {
+        rewound: true,
+        ..stored(&snapshot, &play.journal)
+    };
+    let revived = Engine::revive(stored, 2, 120_000, Epoch::new(6)).expect("readable");
+    assert!(!revived.same_epoch);
+    assert_eq!(*revived.log.epoch(), Epoch::new(6));
+}
+
+#[test]
+fn a_place_seen_under_a_claim_that_was_lost_is_reset() {
+    let mut play = Play::new();
+    play.trade(500);
+    let place = play.log.id(play.log.top()).to_string();
+    let mut start = |generation| {
+        play.engine
+            .start(&mut play.log, Some(&place), Some(generation))
+    };
+    assert!(matches!(start(1), Start::After(_)));
+    assert_eq!(start(2), Start::Reset(ResetReason::Diverged));
+}

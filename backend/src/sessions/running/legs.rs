@@ -7,14 +7,15 @@ use holdfast_session::engine::Start;
 use holdfast_session::id::{ClientId, EntryId};
 use holdfast_session::message::Problem;
 use holdfast_session::reader::Reader;
-use holdfast_session::view::{Reset, ResetReason, Session};
+use holdfast_session::view::{Reset, Session};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::persist::Owns;
-use super::{Goes, Mail, Over, Running};
+use super::{Goes, Mail, Running};
 use crate::sessions::attachment::{Leg, Presence};
 use crate::sessions::{Attachment, Dial, Ending, Input, Output, Refusal, Transport};
+use crate::store::StoreError;
 
 /// A message made for one connection: kind, id and body.
 type StandIn = (&'static str, EntryId, Arc<str>);
@@ -35,11 +36,11 @@ impl Running {
             return Goes::Continue(());
         }
         let (opened, goes) = match self.still_owns(dial.generation).await {
-            Owns::Yes => (self.attach(&dial), Goes::Continue(())),
+            Owns::Yes => (self.attach(&dial).await, Goes::Continue(())),
             Owns::Unknown => (Err(Refusal::unavailable(OVERTAKEN)), Goes::Continue(())),
-            Owns::No => (
+            Owns::No { generation } => (
                 Err(Refusal::unavailable(OVERTAKEN)),
-                Goes::Break(Over::Lost),
+                self.refused(StoreError::Fenced { generation }).await,
             ),
         };
         // the dialler may have gone meanwhile; then the leg is gone at once too
@@ -47,12 +48,14 @@ impl Running {
         goes
     }
 
-    fn attach(&mut self, dial: &Dial) -> Result<Attachment, Refusal> {
+    async fn attach(&mut self, dial: &Dial) -> Result<Attachment, Refusal> {
         if !self.holder.serves() {
             return Err(Refusal::unavailable(
                 "the session is on its way to another endpoint",
             ));
         }
+        // before anything of the leg before is thrown away
+        self.reach_back(dial).await?;
         let mail = self
             .own_mail
             .upgrade()
@@ -75,6 +78,7 @@ impl Running {
         self.legs.insert(dial.connection, leg);
 
         let start = self.start(dial);
+        self.tally.resumed(&start);
         let (place, opening) = self.opening(dial, &start, &known.client);
         let answers = (dial.transport == Transport::WebSocket).then_some(known.client);
         let reader = Reader::new(place.clone(), known.channels, known.coalesce, answers);
@@ -115,16 +119,24 @@ impl Running {
 
     fn start(&mut self, dial: &Dial) -> Start {
         let place = dial.last_event_id.as_deref();
-        let start = {
-            let mut log = self.shared.log.lock();
-            self.engine.start(&mut log, place, dial.generation)
+        let mut log = self.shared.log.lock();
+        self.engine.start(&mut log, place, dial.generation)
+    }
+
+    /// A leg that was away while the session changed hands wants entries from
+    /// before.
+    async fn reach_back(&mut self, dial: &Dial) -> Result<(), Refusal> {
+        let place = dial.last_event_id.as_deref();
+        let Some(place) = place.and_then(|id| id.parse::<EntryId>().ok()) else {
+            return Ok(());
         };
-        if start != Start::Reset(ResetReason::Trimmed) || self.past.is_none() {
-            return start;
+        if place.seq == 0 || place.epoch != *self.shared.log.lock().epoch() {
+            return Ok(());
         }
-        self.regenerate();
-        self.engine
-            .start(&mut self.shared.log.lock(), place, dial.generation)
+        self.recall(place.seq).await.map_err(|error| {
+            tracing::info!(session = %self.shared.id, %error, "older entries cannot be asked for");
+            Refusal::unavailable("the store does not answer; what was missed cannot be read")
+        })
     }
 
     /// Where the leg starts, and what it is sent before the log.

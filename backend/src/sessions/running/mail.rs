@@ -165,13 +165,12 @@ impl Running {
 
     async fn end(&mut self, reply: oneshot::Sender<Result<(), Refusal>>) -> Goes {
         let ended = self.store.end(self.fence()).await;
-        let over = match &ended {
+        let answer = ended.clone();
+        drop(reply.send(answer.map_err(|error| Refusal::unavailable(error.to_string()))));
+        match ended {
             Ok(()) => Goes::Break(Over::Ended),
-            Err(error) if Self::is_lost(error) => Goes::Break(Over::Lost),
+            Err(error) if Self::is_lost(&error) => self.refused(error).await,
             Err(_) => Goes::Continue(()),
-        };
-        let answer = ended.map_err(|error| Refusal::unavailable(error.to_string()));
-        drop(reply.send(answer));
-        over
+        }
     }
 }

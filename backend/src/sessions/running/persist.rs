@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_session::engine::Batch;
-use holdfast_session::ownership::Record;
 
-use super::{Goes, Over, Running};
+use super::{Goes, Over, Running, wall_ms};
 use crate::clock::{self, Instant};
 use crate::sessions::Refusal;
-use crate::store::{Fence, New, Snapshot, StoreError};
+use crate::sessions::tally::Loss;
+use crate::store::{Fence, Snapshot, StoreError};
 
 /// Between tries while the store does not answer.
 const RETRY: Duration = Duration::from_millis(500);
@@ -18,7 +18,11 @@ const RETRY: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owns {
     Yes,
-    No,
+    /// The store names another claim.
+    No {
+        /// Its number.
+        generation: u64,
+    },
     /// The store does not answer.
     Unknown,
 }
@@ -46,20 +50,18 @@ impl Running {
                 self.stands();
                 Goes::Continue(())
             }
-            Err(StoreError::Missing) => {
+            Err(error @ (StoreError::Missing | StoreError::Fenced { .. })) => {
                 self.engine.retry();
-                self.missing().await
+                self.refused(error).await
             }
-            Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
             Err(error @ (StoreError::Busy | StoreError::Full | StoreError::Away)) => {
                 self.engine.retry();
                 self.trouble(&error.to_string())
             }
             Err(StoreError::Length { actual }) if actual < self.engine.length() => {
-                // the store has lost the tail of the journal: a snapshot stands for it
                 self.engine.retry();
-                self.open_snapshot();
-                self.trouble("journal is shorter than it was")
+                self.tally.lost(Loss::Tail);
+                self.stand_for_the_lost("journal is shorter than it was")
             }
             Err(error) => self.trouble(&error.to_string()),
         }
@@ -87,7 +89,7 @@ impl Running {
         self.wake_legs();
     }
 
-    fn trouble(&mut self, why: &str) -> Goes {
+    pub(super) fn trouble(&mut self, why: &str) -> Goes {
         let now = clock::now();
         let since = self.times.trouble.map_or(now, |(since, _)| since);
         tracing::warn!(session = %self.shared.id, why, "journal append failed");
@@ -122,11 +124,10 @@ impl Running {
                 self.held_is_ready = true;
                 Goes::Continue(())
             }
-            Err(StoreError::Missing) => {
+            Err(error @ (StoreError::Missing | StoreError::Fenced { .. })) => {
                 self.engine.retry();
-                self.missing().await
+                self.refused(error).await
             }
-            Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
             Err(_) => Goes::Continue(()),
         }
     }
@@ -143,23 +144,30 @@ impl Running {
             self.times.snapshot = clock::now() + self.settings.pulse;
             return;
         };
-        let (store, fence) = (self.store.clone(), self.fence());
-        self.snapshot = Some(Box::pin(
-            async move { store.snapshot(fence, snapshot).await },
-        ));
+        let (store, fence, horizon) = (self.store.clone(), self.fence(), self.horizon());
+        self.snapshot = Some(Box::pin(async move {
+            store.snapshot(fence, snapshot, horizon).await
+        }));
     }
 
     pub(super) async fn snapshot_written(&mut self, done: Result<(), StoreError>) -> Goes {
         match done {
             Ok(()) => {
-                // a snapshot of this owner's own replaces what it was revived from
                 self.times.check = clock::now() + self.settings.check_interval;
+                if self.times.trouble.is_some() && !self.engine.is_open() {
+                    // it stands for whatever was lost
+                    self.times.trouble = None;
+                    self.held_is_ready = true;
+                }
                 Goes::Continue(())
             }
             // an open append meets the same; it is told first
-            Err(StoreError::Missing) if self.append.is_some() => Goes::Continue(()),
-            Err(StoreError::Missing) => self.missing().await,
-            Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
+            Err(StoreError::Missing | StoreError::Fenced { .. }) if self.append.is_some() => {
+                Goes::Continue(())
+            }
+            Err(error @ (StoreError::Missing | StoreError::Fenced { .. })) => {
+                self.refused(error).await
+            }
             Err(error) => {
                 tracing::warn!(session = %self.shared.id, %error, "snapshot failed");
                 Goes::Continue(())
@@ -177,6 +185,7 @@ impl Running {
         Some(Snapshot {
             length: self.engine.length(),
             seq: top.seq,
+            at_ms: wall_ms(),
             state,
             about,
             last_act,
@@ -194,7 +203,10 @@ impl Running {
         }
         match self.store.find(self.shared.id).await {
             Ok(Some(found)) if found.ended => Goes::Break(Over::Ended),
-            Ok(Some(found)) if found.record.claim != self.holder.claim() => Goes::Break(Over::Lost),
+            Ok(Some(found)) if found.record.claim != self.holder.claim() => {
+                let generation = found.record.claim.generation;
+                self.refused(StoreError::Fenced { generation }).await
+            }
             Ok(None) | Err(StoreError::Lost) if self.holder.serves() => self.missing().await,
             _ => Goes::Continue(()),
         }
@@ -208,62 +220,12 @@ impl Running {
         }
         match self.store.find(self.shared.id).await {
             Ok(Some(found)) if found.record.claim == self.holder.claim() => Owns::Yes,
-            Ok(Some(_)) => Owns::No,
+            Ok(Some(found)) => Owns::No {
+                generation: found.record.claim.generation,
+            },
             // the store has lost the later claim too: what is here is what is left
             Ok(None) | Err(StoreError::Lost) => Owns::Yes,
             Err(_) => Owns::Unknown,
         }
-    }
-
-    /// The store does not know the session that is served here.
-    pub(super) async fn missing(&mut self) -> Goes {
-        match self.write_anew(false).await {
-            Ok(()) => {
-                self.times.trouble = None;
-                self.held_is_ready = true;
-                Goes::Continue(())
-            }
-            Err(StoreError::Missing) => Goes::Break(Over::Ended),
-            Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
-            Err(error) => self.trouble(&error.to_string()),
-        }
-    }
-
-    /// Unless the session was ended, the store has lost it: it is written anew
-    /// from memory, under the claim it has. Only its owner can do that; whoever
-    /// is first stands.
-    pub(super) async fn write_anew(&mut self, last_act: bool) -> Result<(), StoreError> {
-        let claim = self.holder.claim();
-        match self.store.find(self.shared.id).await {
-            Ok(None) | Err(StoreError::Lost) => {}
-            Ok(Some(found)) if found.ended => return Err(StoreError::Missing),
-            // it was written, and only the answer was lost
-            Ok(Some(found)) if found.record.claim == claim => return Ok(()),
-            Ok(Some(found)) => {
-                let generation = found.record.claim.generation;
-                return Err(StoreError::Fenced { generation });
-            }
-            Err(error) => return Err(error),
-        }
-        let record = Record {
-            claim,
-            owner: self.owner(),
-            leaving: self.leaving,
-            laid_down: false,
-        };
-        let new = New {
-            id: self.shared.id,
-            record,
-            subject: self.shared.subject.clone(),
-            created_ms: self.shared.created_ms,
-            snapshot: self.state(last_act).ok_or(StoreError::Busy)?,
-        };
-        self.store.create(new).await?;
-        tracing::warn!(session = %self.shared.id, "the store had lost the session: written anew");
-        Ok(())
-    }
-
-    pub(super) const fn is_lost(error: &StoreError) -> bool {
-        matches!(error, StoreError::Fenced { .. } | StoreError::Missing)
     }
 }

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use holdfast_session::id::ClaimId;
-use holdfast_session::ownership::{Claim, Holder, OnRelease, Record};
+use holdfast_session::id::Epoch;
+use holdfast_session::log::Log;
+use holdfast_session::ownership::OnRelease;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{Goes, Over, Running};
 use crate::handoff::Released;
-use crate::random;
+use crate::sessions::settle::bits64;
+use crate::sessions::tally::Loss;
 use crate::sessions::{Ending, Refusal};
 use crate::store::StoreError;
 
@@ -30,8 +32,16 @@ impl Running {
             OnRelease::Stop => match timeout(WRITE_LIMIT, self.stop()).await {
                 Ok(Ok(())) => Released::Released { generation },
                 Ok(Err(error)) if Self::is_lost(&error) => {
-                    let _ = reply.send(Released::NotOwner { generation });
-                    return Goes::Break(Over::Lost);
+                    let goes = self.refused(error).await;
+                    let _ = reply.send(match goes {
+                        Goes::Break(_) => Released::NotOwner { generation },
+                        // the store had lost it; it is written again, and may be asked for again
+                        Goes::Continue(()) => Released::Held {
+                            generation: self.engine.generation(),
+                            retry_after: WRITE_LIMIT,
+                        },
+                    });
+                    return goes;
                 }
                 // not everything is in the store: keep it
                 Ok(Err(_)) | Err(_) => Released::Held {
@@ -53,7 +63,7 @@ impl Running {
             self.snapshot = None;
             match written {
                 // the last one, below, is what counts
-                Ok(()) | Err(StoreError::Missing) => {}
+                Ok(()) | Err(StoreError::Missing | StoreError::Fenced { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -67,7 +77,8 @@ impl Running {
         let Some(snapshot) = self.state(true) else {
             return Err(StoreError::Busy);
         };
-        match self.store.snapshot(self.fence(), snapshot).await {
+        let horizon = self.horizon();
+        match self.store.snapshot(self.fence(), snapshot, horizon).await {
             Err(StoreError::Missing) => self.write_anew(true).await?,
             written => written?,
         }
@@ -85,26 +96,28 @@ impl Running {
 
     /// Nobody came for the released session: it is claimed again and served.
     pub(super) async fn claim_back(&mut self) -> Goes {
-        let seen = self.holder.claim();
-        let next = Claim {
-            generation: seen.generation + 1,
-            id: ClaimId::new(random::bits128()),
-        };
-        let record = Record {
-            claim: next,
-            owner: self.owner(),
-            leaving: self.leaving,
-            laid_down: false,
-        };
-        match self.store.claim(self.shared.id, seen, record).await {
-            Ok(_) => {
-                self.holder = Holder::new(next, self.now_ms());
-                self.engine.renew(next.generation);
+        let (seen, next) = (self.holder.claim(), self.next_claim());
+        match self
+            .store
+            .claim(self.shared.id, seen, self.record(next))
+            .await
+        {
+            Ok(state) => {
+                self.renew(next);
+                if state.rewound {
+                    // whoever came for it may be what the store has lost
+                    self.tally.lost(Loss::Moments);
+                    let mut log = self.shared.log.lock();
+                    *log = Log::new(Epoch::new(bits64()), log.top());
+                    self.revived_at = None;
+                }
+                // the last one in the store says that nothing has happened since
+                self.open_snapshot();
                 Goes::Continue(())
             }
             // written anew, it is claimed at the next turn
             Err(StoreError::Missing) if self.write_anew(true).await.is_ok() => Goes::Continue(()),
-            Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
+            Err(error) if Self::is_lost(&error) => self.refused(error).await,
             Err(_) => {
                 self.holder.stopped(self.now_ms());
                 Goes::Continue(())
@@ -118,7 +131,7 @@ impl Running {
         match self.store.mark(self.fence(), leaving, false).await {
             // written anew, the record says it
             Err(StoreError::Missing) if self.holder.serves() => self.missing().await,
-            Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
+            Err(error) if Self::is_lost(&error) => self.refused(error).await,
             Ok(()) | Err(_) => Goes::Continue(()),
         }
     }
@@ -128,7 +141,15 @@ impl Running {
         if self.holder.serves() {
             match timeout(WRITE_LIMIT, self.stop()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) if Self::is_lost(&error) => return Goes::Break(Over::Lost),
+                Ok(Err(error)) if Self::is_lost(&error) => {
+                    // once more, if the store had only lost it
+                    if let Goes::Break(over) = self.refused(error).await {
+                        return Goes::Break(over);
+                    }
+                    if timeout(WRITE_LIMIT, self.stop()).await.is_err() {
+                        tracing::warn!(session = %self.shared.id, "not laid down in time");
+                    }
+                }
                 Ok(Err(error)) => {
                     tracing::warn!(session = %self.shared.id, %error, "not laid down");
                 }

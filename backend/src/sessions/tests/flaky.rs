@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use holdfast_session::id::SessionId;
 use holdfast_session::ownership::{Claim, Record};
 
-use crate::store::{Fence, Found, New, Snapshot, State, Store, StoreError};
+use crate::store::{Fence, Found, Horizon, New, Snapshot, State, Store, StoreError};
 
 /// What becomes of the next append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,9 +72,19 @@ impl Store for Flaky {
         }
     }
 
-    async fn snapshot(&self, fence: Fence, snapshot: Snapshot) -> Result<(), StoreError> {
+    async fn snapshot(
+        &self,
+        fence: Fence,
+        snapshot: Snapshot,
+        horizon: Horizon,
+    ) -> Result<(), StoreError> {
         self.gone()?;
-        self.inner.snapshot(fence, snapshot).await
+        self.inner.snapshot(fence, snapshot, horizon).await
+    }
+
+    async fn past(&self, fence: Fence, seq: u64) -> Result<Option<State>, StoreError> {
+        self.gone()?;
+        self.inner.past(fence, seq).await
     }
 
     async fn mark(&self, fence: Fence, leaving: bool, laid_down: bool) -> Result<(), StoreError> {
@@ -96,6 +106,7 @@ impl Store for Flaky {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        self.gone()
+        self.gone()?;
+        self.inner.probe().await
     }
 }

@@ -13,12 +13,15 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::flaky::Flaky;
 use crate::handoff::{Handoff, ReleaseAsk, Released, Unreachable};
-use crate::sessions::{Ask, Dial, Me, Sessions, Transport};
+use crate::sessions::{Ask, Dial, Me, Sessions, Settings, Transport};
+use crate::store::redis::tests::server::Server;
 use crate::store::{SqliteStore, Store};
 
 /// One store and who can be reached.
 pub(super) struct Stage {
     folder: PathBuf,
+    /// In the place of a file.
+    pub(super) redis: Option<Server>,
     wire: Arc<Wire>,
 }
 
@@ -43,11 +46,38 @@ impl Stage {
         std::fs::create_dir_all(&folder).expect("a directory");
         Self {
             folder,
+            redis: None,
             wire: Arc::default(),
         }
     }
 
+    /// On a Redis server of its own.
+    pub(super) fn on_redis(name: &str) -> Self {
+        let mut stage = Self::new(name);
+        stage.redis = Some(Server::start(name));
+        stage
+    }
+
+    fn store(&self) -> Arc<dyn Store> {
+        match &self.redis {
+            Some(server) => server.store(),
+            None => {
+                let file = self.folder.join("sessions.db");
+                Arc::new(SqliteStore::open(&file).expect("a store"))
+            }
+        }
+    }
+
     pub(super) fn process(&self, name: &str, incarnation: u128) -> Process {
+        self.process_with(name, incarnation, Settings::default())
+    }
+
+    pub(super) fn process_with(
+        &self,
+        name: &str,
+        incarnation: u128,
+        settings: Settings,
+    ) -> Process {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -58,9 +88,10 @@ impl Stage {
             incarnation: Incarnation::new(incarnation),
             address: name.into(),
         };
-        let store = SqliteStore::open(&self.folder.join("sessions.db")).expect("a store");
-        let store = Arc::new(Flaky::new(Arc::new(store)));
-        let sessions = Sessions::new(me, Arc::clone(&store) as _, Arc::clone(&self.wire) as _);
+        // a Redis store wants a runtime to dial from
+        let store = runtime.block_on(async { Arc::new(Flaky::new(self.store())) });
+        let (shared, wire) = (Arc::clone(&store) as _, Arc::clone(&self.wire) as _);
+        let sessions = Sessions::with_settings(me, shared, wire, settings);
         let reached = (sessions.clone(), runtime.handle().clone());
         self.wire.reachable.lock().insert(name.into(), reached);
         let (address, wire) = (name.into(), Arc::clone(&self.wire));

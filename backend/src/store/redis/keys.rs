@@ -21,8 +21,7 @@ impl Keys {
         SessionKeys {
             record: named("record"),
             journal: named("journal"),
-            even: named("even"),
-            odd: named("odd"),
+            snapshots: [named("one"), named("two"), named("three")],
         }
     }
 
@@ -45,13 +44,13 @@ pub(super) struct SessionKeys {
     /// Owner, subject, length of the journal.
     pub(super) record: String,
     journal: String,
-    even: String,
-    odd: String,
+    snapshots: [String; 3],
 }
 
 impl SessionKeys {
     /// In the order in which scripts expect them.
-    pub(super) fn all(&self) -> [&str; 4] {
-        [&self.record, &self.journal, &self.even, &self.odd]
+    pub(super) fn all(&self) -> [&str; 5] {
+        let [one, two, three] = &self.snapshots;
+        [&self.record, &self.journal, one, two, three]
     }
 }

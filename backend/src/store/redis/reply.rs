@@ -7,7 +7,7 @@ use redis::{FromRedisValue, Value};
 use crate::store::{Found, Snapshot, State, StoreError};
 
 /// The fields of a record, in the order of [`found`].
-pub(super) const FOUND: [&str; 11] = [
+pub(super) const FOUND: [&str; 12] = [
     "generation",
     "claim",
     "endpoint",
@@ -19,6 +19,7 @@ pub(super) const FOUND: [&str; 11] = [
     "created_ms",
     "ended",
     "about",
+    "length",
 ];
 
 /// A row of fields; those that are not there are `None`.
@@ -47,46 +48,35 @@ fn told(reply: Vec<Value>) -> Result<impl Iterator<Item = Value>, StoreError> {
     }
 }
 
-/// The state of a session, as scripts read it.
-pub(super) fn state(reply: Vec<Value>) -> Result<State, StoreError> {
+/// The state of a session, as scripts read it; `None` when no snapshot is that old.
+pub(super) fn state(reply: Vec<Value>) -> Result<Option<State>, StoreError> {
+    if matches!(reply.as_slice(), [Value::BulkString(status)] if status == b"none") {
+        return Ok(None);
+    }
     let mut reply = told(reply)?;
     let mut head = next::<Fields>(&mut reply)?.into_iter();
     let (first, length): (u64, u64) = (parsed(&mut head)?, parsed(&mut head)?);
-    let about: String = text(&mut head)?;
-    let mut snapshots = Vec::with_capacity(2);
-    for _ in 0..2 {
-        snapshots.extend(snapshot(next(&mut reply)?, &about)?);
-    }
-    snapshots.sort_by_key(|(written, _)| *written);
-    let records: Vec<Vec<u8>> = next(&mut reply)?;
-    Ok(State {
-        snapshots: snapshots
-            .into_iter()
-            .map(|(_, snapshot)| snapshot)
-            .collect(),
-        journal: (first..).zip(records).collect(),
-        length,
-    })
-}
-
-/// A snapshot and the number of its writing; `None` where none was written yet.
-fn snapshot(fields: Fields, about: &str) -> Result<Option<(u64, Snapshot)>, StoreError> {
-    let mut fields = fields.into_iter().peekable();
-    if fields.peek().is_none_or(Option::is_none) {
-        return Ok(None);
-    }
-    let written = parsed(&mut fields)?;
+    let about = text(&mut head)?;
+    let rewound = flag(&mut head)?;
+    let mut fields = next::<Fields>(&mut reply)?.into_iter();
     let snapshot = Snapshot {
         length: parsed(&mut fields)?,
         seq: parsed(&mut fields)?,
+        at_ms: parsed(&mut fields)?,
         last_act: flag(&mut fields)?,
         state: fields
             .next()
             .flatten()
             .ok_or_else(|| unreadable("a state"))?,
-        about: about.to_owned(),
+        about,
     };
-    Ok(Some((written, snapshot)))
+    let records: Vec<Vec<u8>> = next(&mut reply)?;
+    Ok(Some(State {
+        snapshot,
+        journal: (first..).zip(records).collect(),
+        length,
+        rewound,
+    }))
 }
 
 /// What is known about a session; `None`: nothing.
@@ -121,6 +111,7 @@ pub(super) fn found(id: SessionId, fields: Fields) -> Result<Option<Found>, Stor
         created_ms: parsed(&mut fields)?,
         ended: fields.next().flatten().is_some(),
         about: text(&mut fields)?,
+        length: parsed(&mut fields)?,
     }))
 }
 
@@ -149,6 +140,6 @@ fn flag(fields: &mut impl Iterator<Item = Field>) -> Result<bool, StoreError> {
 }
 
 /// Somebody else writes under our keys, or a later version did.
-fn unreadable(what: &str) -> StoreError {
+pub(super) fn unreadable(what: &str) -> StoreError {
     StoreError::Failed(format!("{what} of the session cannot be read"))
 }

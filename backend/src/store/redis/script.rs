@@ -14,6 +14,7 @@ pub(super) struct Scripts {
     pub(super) mark: Script,
     pub(super) end: Script,
     pub(super) read_back: Script,
+    pub(super) past: Script,
 }
 
 macro_rules! guarded {
@@ -32,6 +33,7 @@ impl Scripts {
             mark: guarded!("lua/mark.lua"),
             end: guarded!("lua/end.lua"),
             read_back: guarded!("lua/read_back.lua"),
+            past: guarded!("lua/past.lua"),
         }
     }
 }

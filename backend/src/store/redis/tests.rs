@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use self::server::Server;
 use super::*;
-use crate::store::conformance::{conforms, created, new, record, records, snapshot};
+use crate::store::conformance::{conforms, created, keep, new, record, records, snapshot};
 
 #[tokio::test]
 async fn redis_keeps_what_a_store_promises() {
@@ -34,10 +34,57 @@ async fn nothing_that_was_answered_is_lost_when_the_server_is_killed() {
         claim: record(2, 2).claim,
         ..fence
     };
-    assert_eq!(store.read_back(next).await, Ok(state.clone()));
-    assert_eq!(state.length, 50);
+    let after = store.read_back(next).await.expect("the new owner");
+    assert_eq!((after.journal, after.length), (state.journal, 50));
     let refused = store.append(fence, records(&["x"])).await;
     assert_eq!(refused, Err(StoreError::Fenced { generation: 2 }));
+}
+
+#[tokio::test]
+async fn a_server_that_was_started_again_says_that_it_may_have_lost_something() {
+    let mut server = Server::start("rewound");
+    let store = server.store();
+    let fence = created(&*store, 1).await;
+    server.remember();
+    let claimed = store.claim(fence.session, fence.claim, record(2, 2)).await;
+    assert!(!claimed.expect("a claim").rewound);
+    let second = Fence {
+        claim: record(2, 2).claim,
+        ..fence
+    };
+    store
+        .append(second, records(&["lost"]))
+        .await
+        .expect("an append");
+    server.lose_since();
+    answers(&store).await;
+    let refused = store
+        .append(
+            Fence {
+                length: 1,
+                ..second
+            },
+            vec![],
+        )
+        .await;
+    assert_eq!(refused, Err(StoreError::Fenced { generation: 1 }));
+    let claimed = store.claim(fence.session, fence.claim, record(2, 3)).await;
+    assert!(claimed.expect("of what is left").rewound);
+    let third = Fence {
+        claim: record(2, 3).claim,
+        ..fence
+    };
+    let refused = store.append(second, records(&["late"])).await;
+    assert_eq!(
+        refused,
+        Err(StoreError::Fenced { generation: 2 }),
+        "the same number, another claim"
+    );
+    keep(&*store, third, snapshot(0, 0))
+        .await
+        .expect("a snapshot");
+    let state = store.read_back(third).await.expect("a state");
+    assert!(!state.rewound, "written since: it is known what there is");
 }
 
 #[tokio::test]
@@ -51,7 +98,7 @@ async fn an_emptied_server_says_so_and_only_an_owner_writes_anew() {
     server.say(&["FLUSHALL"]);
     let missing = Err(StoreError::Missing);
     assert_eq!(store.append(fence, records(&["x"])).await, missing);
-    assert_eq!(store.snapshot(fence, snapshot(0, 1)).await, missing);
+    assert_eq!(keep(&*store, fence, snapshot(0, 1)).await, missing);
     let claimed = store.claim(fence.session, fence.claim, record(2, 2)).await;
     assert_eq!(claimed, Err(StoreError::Missing));
     for process in [&store, &other] {
@@ -85,7 +132,7 @@ async fn a_full_server_refuses_appends_whole_and_still_lets_go() {
     server.say(&["CONFIG", "SET", "maxmemory", "1"]);
     let full = Err(StoreError::Full);
     assert_eq!(store.append(at, records(&["two", "three"])).await, full);
-    assert_eq!(store.snapshot(at, snapshot(1, 1)).await, full);
+    assert_eq!(keep(&*store, at, snapshot(1, 1)).await, full);
     assert_eq!(store.create(new(2, None, 0)).await, full);
     store.mark(at, true, true).await.expect("it may leave");
     let claimed = store.claim(at.session, at.claim, record(2, 2)).await;

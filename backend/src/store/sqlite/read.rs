@@ -35,7 +35,7 @@ pub(super) fn run(db: &Connection, mut jobs: mpsc::Receiver<Job>) {
 }
 
 const FOUND: &str = "id, generation, claim, endpoint, incarnation, address, leaving, laid_down,
-    subject, created_ms, ended, about";
+    subject, created_ms, ended, about, length";
 
 pub(super) fn find(db: &Connection, id: SessionId) -> Result<Option<Found>, StoreError> {
     db.prepare_cached(&format!("SELECT {FOUND} FROM session WHERE id = ?1"))
@@ -72,43 +72,57 @@ pub(super) fn check(db: &Connection, fence: Fence) -> Result<(), StoreError> {
     }
 }
 
-/// All in one transaction: a snapshot and a journal of the same moment.
-pub(super) fn state(db: &Connection, id: SessionId) -> Result<State, StoreError> {
+/// All in one transaction: a snapshot and a journal of the same moment. The
+/// youngest snapshot at or before entry `seq`, if there is one.
+pub(super) fn state(
+    db: &Connection,
+    id: SessionId,
+    seq: u64,
+    boot: &str,
+) -> Result<Option<State>, StoreError> {
     let read = || {
         let tx = db.unchecked_transaction()?;
-        let (length, about): (i64, String) = tx
-            .prepare_cached("SELECT length, about FROM session WHERE id = ?1")?
-            .query_row([key(id)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let snapshots = tx
+        let (length, about, booted): (i64, String, String) = tx
+            .prepare_cached("SELECT length, about, boot FROM session WHERE id = ?1")?
+            .query_row([key(id)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let snapshot = tx
             .prepare_cached(
-                "SELECT length, seq, last_act, state FROM snapshot WHERE session = ?1
-                 ORDER BY seq, rowid",
+                "SELECT length, seq, last_act, state, at_ms FROM snapshot
+                 WHERE session = ?1 AND seq <= ?2 ORDER BY rowid DESC LIMIT 1",
             )?
-            .query_map([key(id)], |row| {
-                Ok(Snapshot {
-                    length: row.get::<_, i64>(0)?.cast_unsigned(),
-                    seq: row.get::<_, i64>(1)?.cast_unsigned(),
-                    last_act: row.get(2)?,
-                    state: row.get(3)?,
-                    about: about.clone(),
-                })
-            })?
-            .collect::<rusqlite::Result<Vec<_>>>()?;
+            .query_row(params![key(id), signed(seq)], |row| snapshot(row, about))
+            .optional()?;
+        let Some(snapshot) = snapshot else {
+            return Ok(None);
+        };
         let journal = tx
             .prepare_cached(
-                "SELECT number, record FROM journal WHERE session = ?1 ORDER BY number",
+                "SELECT number, record FROM journal WHERE session = ?1 AND number >= ?2
+                 ORDER BY number",
             )?
-            .query_map([key(id)], |row| {
+            .query_map(params![key(id), signed(snapshot.length)], |row| {
                 Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?))
             })?
             .collect::<rusqlite::Result<Vec<_>>>()?;
-        Ok(State {
-            snapshots,
+        Ok(Some(State {
+            snapshot,
             journal,
             length: length.cast_unsigned(),
-        })
+            rewound: booted != boot,
+        }))
     };
     read().map_err(failed)
+}
+
+fn snapshot(row: &Row<'_>, about: String) -> rusqlite::Result<Snapshot> {
+    Ok(Snapshot {
+        length: row.get::<_, i64>(0)?.cast_unsigned(),
+        seq: row.get::<_, i64>(1)?.cast_unsigned(),
+        at_ms: row.get::<_, i64>(4)?.cast_unsigned(),
+        last_act: row.get(2)?,
+        state: row.get(3)?,
+        about,
+    })
 }
 
 fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
@@ -141,5 +155,6 @@ fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
         created_ms: row.get::<_, i64>(9)?.cast_unsigned(),
         ended: row.get(10)?,
         about: row.get(11)?,
+        length: row.get::<_, i64>(12)?.cast_unsigned(),
     })
 }

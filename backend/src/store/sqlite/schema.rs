@@ -3,7 +3,8 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE session (
         id          BLOB PRIMARY KEY,
         generation  INTEGER NOT NULL,
@@ -34,7 +35,12 @@ const STEPS: [&str; 1] = ["
         record  BLOB NOT NULL,
         PRIMARY KEY (session, number)
     ) WITHOUT ROWID;
-"];
+",
+    "
+    ALTER TABLE session ADD COLUMN boot TEXT NOT NULL DEFAULT '';
+    ALTER TABLE snapshot ADD COLUMN at_ms INTEGER NOT NULL DEFAULT 0;
+",
+];
 
 /// Brings a new or older file up to date.
 pub(super) fn prepare(db: &mut Connection) -> rusqlite::Result<()> {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use tokio::sync::{mpsc, oneshot};
 
 use super::failed;
-use crate::store::{Fence, New, Snapshot, StoreError};
+use crate::store::{Fence, Horizon, New, Snapshot, StoreError};
 
 /// One write. It checks before it changes anything, so that one that is refused
 /// leaves the others of its batch alone.
@@ -54,7 +54,7 @@ fn commit(db: &mut Connection, jobs: &mut Vec<Job>, tells: &mut Vec<Tell>) -> ru
     tx.commit()
 }
 
-pub(super) fn create(tx: &Transaction<'_>, new: &New) -> Result<(), StoreError> {
+pub(super) fn create(tx: &Transaction<'_>, new: &New, boot: &str) -> Result<(), StoreError> {
     let taken = tx
         .prepare_cached("SELECT 1 FROM session WHERE id = ?1")
         .and_then(|mut known| known.exists([key(new.id)]))
@@ -70,8 +70,8 @@ pub(super) fn create(tx: &Transaction<'_>, new: &New) -> Result<(), StoreError> 
     } = &new.record;
     tx.prepare_cached(
         "INSERT INTO session (id, generation, claim, endpoint, incarnation, address, leaving,
-             laid_down, subject, created_ms, length, about)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             laid_down, subject, created_ms, length, about, boot)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )
     .and_then(|mut insert| {
         insert.execute(params![
@@ -87,6 +87,7 @@ pub(super) fn create(tx: &Transaction<'_>, new: &New) -> Result<(), StoreError> 
             signed(new.created_ms),
             signed(new.snapshot.length),
             new.snapshot.about,
+            boot,
         ])
     })
     .map_err(failed)?;
@@ -144,6 +145,8 @@ pub(super) fn snapshot(
     tx: &Transaction<'_>,
     fence: Fence,
     snapshot: &Snapshot,
+    horizon: Horizon,
+    boot: &str,
 ) -> Result<(), StoreError> {
     let actual = guard(tx, fence.session, fence.claim)?;
     if actual > fence.length {
@@ -155,10 +158,22 @@ pub(super) fn snapshot(
             clear(tx, fence.session)?;
         }
         insert_snapshot(tx, fence.session, snapshot)?;
+        // of what lies before the horizon the youngest is enough
+        tx.prepare_cached(
+            "DELETE FROM snapshot WHERE session = ?1 AND rowid <
+                 (SELECT max(rowid) FROM snapshot WHERE session = ?1
+                  AND (seq < ?2 OR at_ms < ?3 OR length < ?4))",
+        )?
+        .execute(params![
+            session,
+            signed(horizon.seq),
+            signed(horizon.at_ms),
+            signed(horizon.length),
+        ])?;
         tx.prepare_cached(
             "DELETE FROM snapshot WHERE session = ?1 AND rowid NOT IN
-                 (SELECT rowid FROM snapshot WHERE session = ?1
-                  ORDER BY seq DESC, rowid DESC LIMIT 2)",
+                 (SELECT rowid FROM snapshot WHERE session = ?1 ORDER BY rowid LIMIT 2)
+             AND rowid < (SELECT max(rowid) FROM snapshot WHERE session = ?1)",
         )?
         .execute([session])?;
         tx.prepare_cached(
@@ -166,8 +181,8 @@ pub(super) fn snapshot(
                  AND number < (SELECT min(length) FROM snapshot WHERE session = ?1)",
         )?
         .execute([session])?;
-        tx.prepare_cached("UPDATE session SET about = ?2 WHERE id = ?1")?
-            .execute(params![session, snapshot.about])?;
+        tx.prepare_cached("UPDATE session SET about = ?2, boot = ?3 WHERE id = ?1")?
+            .execute(params![session, snapshot.about, boot])?;
         set_length(tx, fence.session, fence.length)
     };
     write().map_err(failed)
@@ -222,15 +237,16 @@ fn guard(tx: &Transaction<'_>, id: SessionId, claim: Claim) -> Result<u64, Store
 
 fn insert_snapshot(tx: &Transaction<'_>, id: SessionId, new: &Snapshot) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "INSERT INTO snapshot (session, length, seq, last_act, state)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO snapshot (session, length, seq, last_act, state, at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
     .execute(params![
         key(id),
         signed(new.length),
         signed(new.seq),
         new.last_act,
-        new.state
+        new.state,
+        signed(new.at_ms),
     ])
     .map(drop)
 }

@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use holdfast_core::connection::{Answer, Terms};
 use holdfast_exchange::{CrowdSettings, FlowSettings, Scenario};
-use holdfast_session::engine::{Engine, Founding, Revived};
+use holdfast_session::engine::{Engine, Founding, Mark, Revived};
 use holdfast_session::id::{ClaimId, ClientId, ConnectionId, EndpointId, Epoch};
 use holdfast_session::log::Log;
 use holdfast_session::ownership::{
@@ -15,12 +15,12 @@ use holdfast_session::ownership::{
 };
 use holdfast_wire::contract::EventId;
 
-use super::running::{Mail, Opened, Past, Refusal, Released, Running};
+use super::running::{Mail, Opened, Refusal, Released, Running};
 use super::writes::stored;
 use super::{Handle, Node};
 use crate::Sight;
 use crate::hub::Reply;
-use crate::store::{Snapshot, State, Store, StoreError};
+use crate::store::{Snapshot, Store, StoreError};
 use crate::wire::Wire;
 
 /// What a dial of a connection says.
@@ -182,9 +182,13 @@ impl Node {
             at: self.owner.endpoint.to_string(),
             generation: claim.generation,
         });
-        let (revived, past) = self.bring_back(claim.generation, state);
-        let Revived { engine, log, .. } = revived;
-        Ok(Some(self.start(session, claim, engine, log, past)))
+        let fresh = Epoch::new(self.hub.chance(|chance| chance.draw() >> 11));
+        let from = stored(&state.snapshot, &state.journal);
+        let revived = Engine::revive(from, claim.generation, CATCH_UP_MS, fresh);
+        let Revived {
+            engine, log, mark, ..
+        } = revived.expect("what the store gives back can be revived");
+        Ok(Some(self.start(session, claim, engine, log, Some(mark))))
     }
 
     fn start(
@@ -193,7 +197,7 @@ impl Node {
         claim: Claim,
         engine: Engine,
         log: Log,
-        past: Option<Past>,
+        revived_at: Option<Mark>,
     ) -> Rc<Handle> {
         let handle = Rc::new(Handle {
             session,
@@ -203,7 +207,7 @@ impl Node {
             legs: RefCell::default(),
         });
         let holder = Holder::new(claim, self.hub.now());
-        let running = Running::new(self, &handle, engine, holder, past);
+        let running = Running::new(self, &handle, engine, holder, revived_at);
         self.sessions.borrow_mut().insert(session, handle.clone());
         self.spawn(running.run());
         handle
@@ -229,31 +233,13 @@ impl Node {
         let snapshot = Snapshot {
             length: 0,
             seq: 0,
+            at_ms: founding.wall_ms,
             state: engine.state(&log).expect("nothing is open"),
             last_act: false,
         };
         let session = store.create(record, snapshot);
         self.start(session, claim, engine, log, None);
         session
-    }
-
-    /// From the newer snapshot; the older is kept for who comes from before it.
-    fn bring_back(&self, generation: u64, mut state: State) -> (Revived, Option<Past>) {
-        let newer = state.snapshots.pop().expect("there always is a snapshot");
-        let fresh = Epoch::new(self.hub.chance(|chance| chance.draw() >> 11));
-        let from = stored(&newer, &state.journal);
-        let revived = Engine::revive(from, generation, CATCH_UP_MS, fresh)
-            .expect("what the store gives back can be revived");
-        let older = state.snapshots.pop().filter(|_| revived.same_epoch);
-        let past = older.map(|snapshot| {
-            state.journal.retain(|(number, _)| *number < newer.length);
-            Past {
-                snapshot,
-                until: newer.seq,
-                journal: state.journal,
-            }
-        });
-        (revived, past)
     }
 }
 

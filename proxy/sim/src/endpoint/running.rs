@@ -6,20 +6,20 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use holdfast_session::connections::Connection;
-use holdfast_session::engine::{Advanced, Engine, Incoming, Start, Stored};
+use holdfast_session::engine::{Advanced, Engine, Incoming, Mark, Start};
 use holdfast_session::id::{ClientId, ConnectionId, EntryId};
 use holdfast_session::journal::Asked;
 use holdfast_session::message::{Said, read};
 use holdfast_session::ownership::Holder;
 use holdfast_session::reader::Reader;
 use holdfast_session::subscription::{Channels, Coalesce};
-use holdfast_session::view::{Reset, ResetReason};
+use holdfast_session::view::Reset;
 
 use super::leg::{Ending, Leg};
-use super::writes::Owns;
+use super::writes::{Owns, stored};
 use super::{Dial, Handle, Node};
 use crate::hub::Reply;
-use crate::store::{Snapshot, StoreError};
+use crate::store::StoreError;
 use crate::{Mutation, Sight};
 
 /// One write on its way to the store.
@@ -71,20 +71,14 @@ pub(super) enum Refusal {
     Superseded(u32),
 }
 
-/// What a place before the newer snapshot is regenerated from.
-pub(super) struct Past {
-    pub(super) snapshot: Snapshot,
-    pub(super) until: u64,
-    pub(super) journal: Vec<(u64, Vec<u8>)>,
-}
-
 /// The task of one session. Times are milliseconds of the world's clock.
 pub(super) struct Running {
     pub(super) node: Rc<Node>,
     pub(super) handle: Rc<Handle>,
     pub(super) engine: Engine,
     pub(super) holder: Holder,
-    pub(super) past: Option<Past>,
+    /// Where it was revived; entries from before are made again for who was away.
+    pub(super) revived_at: Option<Mark>,
     pub(super) leaving: bool,
     pub(super) append: Option<Write>,
     pub(super) snapshot: Option<Write>,
@@ -111,7 +105,7 @@ impl Running {
         handle: &Rc<Handle>,
         engine: Engine,
         holder: Holder,
-        past: Option<Past>,
+        revived_at: Option<Mark>,
     ) -> Self {
         let now = node.hub.now();
         let spread = node.hub.chance(|chance| chance.below(SNAPSHOT_MS));
@@ -120,7 +114,7 @@ impl Running {
             handle: handle.clone(),
             engine,
             holder,
-            past,
+            revived_at,
             leaving: node.draining.get(),
             append: None,
             snapshot: None,
@@ -293,7 +287,7 @@ impl Running {
             return Goes::Continue(());
         }
         let (opened, goes) = match self.still_owns(dial.generation).await {
-            Owns::Yes => (self.attach(&dial), Goes::Continue(())),
+            Owns::Yes => (self.attach(&dial).await, Goes::Continue(())),
             Owns::Unknown => (Err(Refusal::Unavailable), Goes::Continue(())),
             Owns::No => (Err(Refusal::Unavailable), Goes::Break(())),
         };
@@ -301,10 +295,11 @@ impl Running {
         goes
     }
 
-    fn attach(&mut self, dial: &Rc<Dial>) -> Opened {
+    async fn attach(&mut self, dial: &Rc<Dial>) -> Opened {
         if !self.holder.serves() {
             return Err(Refusal::Unavailable);
         }
+        self.reach_back(dial).await?;
         let asked = Connection {
             attempt: dial.attempt,
             accepted: 0,
@@ -349,15 +344,8 @@ impl Running {
 
     fn start(&mut self, dial: &Dial) -> Start {
         let place = dial.last_event_id.as_deref();
-        let find = |engine: &mut Engine, handle: &Handle| {
-            engine.start(&mut handle.log.borrow_mut(), place, dial.generation)
-        };
-        let start = find(&mut self.engine, &self.handle);
-        if start != Start::Reset(ResetReason::Trimmed) || self.past.is_none() {
-            return start;
-        }
-        self.regenerate();
-        find(&mut self.engine, &self.handle)
+        let mut log = self.handle.log.borrow_mut();
+        self.engine.start(&mut log, place, dial.generation)
     }
 
     /// Where the leg starts, and what it is sent before the log.
@@ -392,21 +380,29 @@ impl Running {
         (log.id(log.top()), whole.into())
     }
 
-    /// Entries between the older and the newer snapshot, once.
-    fn regenerate(&mut self) {
-        let Some(past) = self.past.take() else { return };
-        let stored = Stored {
-            snapshot: &past.snapshot.state,
-            last_act: past.snapshot.last_act,
-            journal: &past.journal,
+    /// Entries from before the snapshot that it was revived from, for who was away meanwhile.
+    async fn reach_back(&mut self, dial: &Dial) -> Result<(), Refusal> {
+        let place = dial.last_event_id.as_deref();
+        let place = place.and_then(|id| id.parse::<EntryId>().ok());
+        let (Some(mark), Some(EntryId { epoch, seq })) = (self.revived_at, place) else {
+            return Ok(());
         };
-        let mut log = self.handle.log.borrow_mut();
-        let fresh = log.epoch().clone();
-        let older = Engine::revive(stored, self.engine.generation(), u64::MAX, fresh);
-        if let Ok(mut older) = older {
-            older.engine.walk_to_entry(&mut older.log, past.until);
-            log.prepend(&older.log);
+        let away = {
+            let log = self.handle.log.borrow();
+            (1..log.bottom()).contains(&seq) && epoch == *log.epoch()
+        };
+        if !away {
+            return Ok(());
         }
+        let fence = self.fence();
+        let read = self.node.store(move |store| store.past(fence, seq));
+        let Some(past) = read.await.map_err(|_| Refusal::Unavailable)? else {
+            return Ok(());
+        };
+        let older = Engine::regenerate(stored(&past.snapshot, &past.journal), &mark, seq)
+            .expect("the same way leads to the same place");
+        self.handle.log.borrow_mut().prepend(&older);
+        Ok(())
     }
 
     /// Tells each leg what is accepted from it by now.

@@ -1,12 +1,13 @@
 //! A running session and its store: appends, snapshots, release, claiming back.
 
 use holdfast_session::engine::{Batch, Stored};
+use holdfast_session::log::{ENTRIES_MAX, KEPT_MS};
 use holdfast_session::ownership::{Holder, OnRelease};
 
 use super::leg::Ending;
 use super::running::{CHECK_MS, Goes, Released, Running};
 use crate::hub::Reply;
-use crate::store::{Fence, Snapshot, StoreError};
+use crate::store::{Fence, Horizon, Snapshot, StoreError};
 use crate::{Mutation, Sight};
 
 /// Whether this still is the owner.
@@ -107,9 +108,9 @@ impl Running {
             self.snapshot_at = self.now() + 20;
             return;
         };
-        let (node, fence) = (self.node.clone(), self.fence());
+        let (node, fence, horizon) = (self.node.clone(), self.fence(), self.horizon());
         self.snapshot = Some(Box::pin(async move {
-            node.store(move |store| store.snapshot(fence, snapshot))
+            node.store(move |store| store.snapshot(fence, snapshot, horizon))
                 .await
         }));
     }
@@ -130,9 +131,23 @@ impl Running {
         Some(Snapshot {
             length: self.engine.length(),
             seq: log.top(),
+            at_ms: self.node.hub.wall_ms(),
             state: self.engine.state(&log)?,
             last_act,
         })
+    }
+
+    /// How far back a leg may want to go.
+    fn horizon(&self) -> Horizon {
+        Horizon {
+            seq: self
+                .handle
+                .log
+                .borrow()
+                .top()
+                .saturating_sub(ENTRIES_MAX as u64),
+            at_ms: self.node.hub.wall_ms().saturating_sub(KEPT_MS),
+        }
     }
 
     /// Regularly: whether this still is the owner.
@@ -210,9 +225,9 @@ impl Running {
         let Some(snapshot) = self.state(true) else {
             return Err(StoreError::Failed);
         };
-        let fence = self.fence();
+        let (fence, horizon) = (self.fence(), self.horizon());
         self.node
-            .store(move |store| store.snapshot(fence, snapshot))
+            .store(move |store| store.snapshot(fence, snapshot, horizon))
             .await?;
         self.holder.stopped(self.now());
         self.held = None;
@@ -267,6 +282,7 @@ pub(super) fn stored<'a>(snapshot: &'a Snapshot, journal: &'a [(u64, Vec<u8>)]) 
     Stored {
         snapshot: &snapshot.state,
         last_act: snapshot.last_act,
+        rewound: false,
         journal,
     }
 }

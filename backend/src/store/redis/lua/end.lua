@@ -1,7 +1,7 @@
 -- ARGV: generation, claim, for how many milliseconds the name is remembered.
 local length, refused = guard()
 if not length then return refused end
-redis.call('DEL', journal, even, odd)
+redis.call('DEL', journal, unpack(places))
 redis.call('HSET', record, 'ended', '1', 'about', '')
 redis.call('PEXPIRE', record, ARGV[3])
 return {'ok'}

@@ -1,7 +1,7 @@
--- The keys of one session, all in one slot of a cluster: its record, its journal, and two places
--- for snapshots that are written in turn. Scripts run one at a time and check before they change
--- anything, so each is done whole or not at all. Numbers go in and out as text: Lua would round.
-local record, journal, even, odd = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+-- The keys of one session, all in one slot of a cluster: its record, its journal, and three places
+-- for snapshots. Scripts run one at a time and check before they change anything, so each is done
+-- whole or not at all. Numbers go in and out as text: Lua would round.
+local record, journal, places = KEYS[1], KEYS[2], {KEYS[3], KEYS[4], KEYS[5]}
 
 -- The length of the journal if the claim (ARGV[1] generation, ARGV[2] id) stands, or why not.
 local function guard()
@@ -11,15 +11,39 @@ local function guard()
   return known[3]
 end
 
--- What a new owner needs, all of one moment.
-local function state()
-  local snapshot = {'written', 'length', 'seq', 'last_act', 'state'}
+-- Drawn by the server at its start: between two of them its last moments may be lost.
+local function run()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+end
+
+-- The snapshots that are there, oldest first.
+local function snapshots()
+  local found = {}
+  for _, place in ipairs(places) do
+    local known = redis.call('HMGET', place, 'written', 'seq', 'at_ms', 'length')
+    if known[1] then
+      table.insert(found, {place = place, written = tonumber(known[1]), seq = tonumber(known[2]),
+        at_ms = tonumber(known[3]), length = known[4]})
+    end
+  end
+  table.sort(found, function(a, b) return a.written < b.written end)
+  return found
+end
+
+-- The youngest snapshot at or before log entry `seq` and the journal from there, all of one moment.
+local function state(seq)
+  local chosen
+  for _, snapshot in ipairs(snapshots()) do
+    if not seq or snapshot.seq <= seq then chosen = snapshot end
+  end
+  if not chosen then return {'none'} end
+  local head = redis.call('HMGET', record, 'first', 'length', 'about', 'run')
+  local from = tonumber(chosen.length) - tonumber(head[1])
   return {
     'ok',
-    redis.call('HMGET', record, 'first', 'length', 'about'),
-    redis.call('HMGET', even, unpack(snapshot)),
-    redis.call('HMGET', odd, unpack(snapshot)),
-    redis.call('LRANGE', journal, 0, -1),
+    {chosen.length, head[2], head[3], head[4] == run() and '0' or '1'},
+    redis.call('HMGET', chosen.place, 'length', 'seq', 'at_ms', 'last_act', 'state'),
+    redis.call('LRANGE', journal, from, -1),
   }
 end
 

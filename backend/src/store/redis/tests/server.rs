@@ -1,7 +1,7 @@
 //! A Redis server of a test's own, in a directory that goes with it.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -27,6 +27,20 @@ impl Server {
     pub(crate) fn kill(&mut self) {
         self.process.kill().expect("a process of ours");
         self.process.wait().expect("its end");
+    }
+
+    /// What is on its disk now; for [`Self::lose_since`].
+    pub(crate) fn remember(&self) {
+        copy(&self.folder.join(LOG), &self.folder.join("remembered"));
+    }
+
+    /// Dies, and comes back as of then: what was written later never reached the disk.
+    pub(crate) fn lose_since(&mut self) {
+        self.kill();
+        let log = self.folder.join(LOG);
+        std::fs::remove_dir_all(&log).expect("its log");
+        copy(&self.folder.join("remembered"), &log);
+        self.start_again();
     }
 
     pub(crate) fn start_again(&mut self) {
@@ -55,6 +69,17 @@ impl Server {
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
         let _: redis::Value = command.query(&mut connection).expect("done");
+    }
+}
+
+/// The directory of its append-only log.
+const LOG: &str = "appendonlydir";
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for file in std::fs::read_dir(from).expect("a directory") {
+        let file = file.expect("a file");
+        std::fs::copy(file.path(), to.join(file.file_name())).expect("a copy");
     }
 }
 

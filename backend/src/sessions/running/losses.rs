@@ -1,0 +1,141 @@
+//! A store that has lost something: what an owner that still has it in memory
+//! does about it.
+
+use holdfast_session::id::ClaimId;
+use holdfast_session::ownership::{Claim, Holder, Record};
+
+use super::{Goes, Over, Running};
+use crate::random;
+use crate::sessions::tally::Loss;
+use crate::store::{New, StoreError};
+
+impl Running {
+    /// The store does not take a write of this owner.
+    pub(super) async fn refused(&mut self, error: StoreError) -> Goes {
+        match error {
+            StoreError::Missing => self.missing().await,
+            StoreError::Fenced { generation } if self.is_from_before(generation) => {
+                self.take_back().await
+            }
+            StoreError::Fenced { .. } => Goes::Break(Over::Lost),
+            other => self.trouble(&other.to_string()),
+        }
+    }
+
+    /// Whether the store names an owner from before this one: it has lost this
+    /// one's claim. (Under the same number somebody else has claimed what the
+    /// store has left, and stands.)
+    pub(super) const fn is_from_before(&self, generation: u64) -> bool {
+        generation < self.holder.claim().generation
+    }
+
+    /// Claims the session again, under a higher generation than was lost. Only
+    /// where nobody has written since: an owner from before that has, and has
+    /// answered for it, is to be gone on from.
+    async fn take_back(&mut self) -> Goes {
+        let own = self.holder.claim();
+        let found = match self.store.find(self.shared.id).await {
+            Ok(Some(found)) if found.ended => return Goes::Break(Over::Ended),
+            Ok(Some(found)) if found.record.claim == own => return Goes::Continue(()),
+            Ok(Some(found)) => found,
+            Ok(None) | Err(StoreError::Lost) => return self.missing().await,
+            Err(error) => return self.trouble(&error.to_string()),
+        };
+        let seen = found.record.claim;
+        if !self.is_from_before(seen.generation) || found.length > self.claimed_length {
+            return Goes::Break(Over::Lost);
+        }
+        let next = self.next_claim();
+        match self
+            .store
+            .claim(self.shared.id, seen, self.record(next))
+            .await
+        {
+            Ok(_) => {}
+            Err(error) if Self::is_lost(&error) => return Goes::Break(Over::Lost),
+            Err(error) => return self.trouble(&error.to_string()),
+        }
+        self.tally.lost(Loss::Claim);
+        let (lost, generation) = (seen.generation, next.generation);
+        tracing::warn!(session = %self.shared.id, lost, generation, "claimed what the store had lost");
+        self.renew(next);
+        self.stand_for_the_lost("the store had lost the claim")
+    }
+
+    /// Writes a snapshot before anything else: it stands for what is missing.
+    pub(super) fn stand_for_the_lost(&mut self, why: &str) -> Goes {
+        self.open_snapshot();
+        self.trouble(why)
+    }
+
+    /// Goes on under another claim of this owner.
+    pub(super) fn renew(&mut self, claim: Claim) {
+        self.holder = Holder::new(claim, self.now_ms());
+        self.engine.renew(claim.generation);
+        self.claimed_length = self.engine.length();
+    }
+
+    pub(super) fn next_claim(&self) -> Claim {
+        Claim {
+            generation: self.holder.claim().generation + 1,
+            id: ClaimId::new(random::bits128()),
+        }
+    }
+
+    /// What the store is to say about who owns the session.
+    pub(super) fn record(&self, claim: Claim) -> Record {
+        Record {
+            claim,
+            owner: self.owner(),
+            leaving: self.leaving,
+            laid_down: false,
+        }
+    }
+
+    /// The store does not know the session that is served here.
+    pub(super) async fn missing(&mut self) -> Goes {
+        match self.write_anew(false).await {
+            Ok(()) => {
+                self.times.trouble = None;
+                self.held_is_ready = true;
+                Goes::Continue(())
+            }
+            Err(StoreError::Missing) => Goes::Break(Over::Ended),
+            Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
+            Err(error) => self.trouble(&error.to_string()),
+        }
+    }
+
+    /// Unless the session was ended, the store has lost it: it is written anew
+    /// from memory, under the claim it has. Only its owner can do that; whoever
+    /// is first stands.
+    pub(super) async fn write_anew(&mut self, last_act: bool) -> Result<(), StoreError> {
+        let claim = self.holder.claim();
+        match self.store.find(self.shared.id).await {
+            Ok(None) | Err(StoreError::Lost) => {}
+            Ok(Some(found)) if found.ended => return Err(StoreError::Missing),
+            // it was written, and only the answer was lost
+            Ok(Some(found)) if found.record.claim == claim => return Ok(()),
+            Ok(Some(found)) => {
+                let generation = found.record.claim.generation;
+                return Err(StoreError::Fenced { generation });
+            }
+            Err(error) => return Err(error),
+        }
+        let new = New {
+            id: self.shared.id,
+            record: self.record(claim),
+            subject: self.shared.subject.clone(),
+            created_ms: self.shared.created_ms,
+            snapshot: self.state(last_act).ok_or(StoreError::Busy)?,
+        };
+        self.store.create(new).await?;
+        self.tally.lost(Loss::Session);
+        tracing::warn!(session = %self.shared.id, "the store had lost the session: written anew");
+        Ok(())
+    }
+
+    pub(super) const fn is_lost(error: &StoreError) -> bool {
+        matches!(error, StoreError::Fenced { .. } | StoreError::Missing)
+    }
+}
