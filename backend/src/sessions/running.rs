@@ -28,7 +28,7 @@ use super::attachment::{Ending, Leg};
 use super::settings::Settings;
 use super::{Me, Refusal, Tally};
 use crate::clock::{self, Instant};
-use crate::store::{Fence, Store, StoreError};
+use crate::store::{Fence, Found, Store, StoreError};
 
 /// What the task shares with its legs and with those who ask.
 pub(super) struct Shared {
@@ -73,8 +73,11 @@ impl Shared {
     }
 }
 
-/// One write on its way to the store.
-type Write = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
+/// One question or write on its way to the store.
+type Pending<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
+
+/// A write.
+type Write = Pending<()>;
 
 /// The task of one session.
 pub(super) struct Running {
@@ -99,6 +102,8 @@ pub(super) struct Running {
     pub(super) last_ticket: u64,
     pub(super) append: Option<Write>,
     pub(super) snapshot: Option<Write>,
+    /// Whether this still is the owner is being asked.
+    pub(super) check: Option<Pending<Option<Found>>>,
     /// Mail that could not be taken up before the open append is done.
     pub(super) held: Option<Mail>,
     pub(super) held_is_ready: bool,
@@ -111,8 +116,10 @@ pub(super) struct Times {
     pub(super) snapshot: Instant,
     pub(super) check: Instant,
     pub(super) asked: Instant,
-    /// Since when the store has not answered, and when it is tried again.
-    pub(super) trouble: Option<(Instant, Instant)>,
+    /// Commands cannot be journaled; when that is tried again.
+    pub(super) trouble: Option<Instant>,
+    /// Since when the store has not answered.
+    pub(super) silent: Option<Instant>,
 }
 
 impl Times {
@@ -128,6 +135,7 @@ impl Times {
             check: now + settings.check_interval,
             asked: now,
             trouble: None,
+            silent: None,
         }
     }
 }
@@ -217,6 +225,10 @@ impl Running {
                 self.snapshot = None;
                 self.snapshot_written(done).await
             }
+            found = pending(&mut self.check) => {
+                self.check = None;
+                self.checked(found).await
+            }
             mail = self.mail.recv(), if takes_mail => match mail {
                 Some(mail) => self.take(mail).await,
                 None => self.lay_down().await,
@@ -231,8 +243,11 @@ impl Running {
         if self.holder.serves() && self.append.is_none() {
             due = due.min(times.pulse);
         }
-        if let Some((_, again)) = times.trouble {
+        if let Some(again) = times.trouble {
             due = due.min(again);
+        }
+        if let Some(since) = times.silent {
+            due = due.min(since + self.settings.store_grace);
         }
         if let Some(at_ms) = self.holder.give_back_at_ms() {
             due = due.min(times.started + std::time::Duration::from_millis(at_ms));
@@ -242,10 +257,12 @@ impl Running {
 
     async fn timers(&mut self) -> Goes {
         let now = clock::now();
-        if let Some((since, again)) = self.times.trouble
-            && now >= again
-        {
-            return self.try_store_again(since, now).await;
+        let gone = |since| now >= since + self.settings.store_grace;
+        if self.times.silent.is_some_and(gone) {
+            return Goes::Break(Over::StoreGone);
+        }
+        if self.times.trouble.is_some_and(|again| now >= again) {
+            return self.try_store_again(now).await;
         }
         if self
             .holder
@@ -260,7 +277,7 @@ impl Running {
         }
         if now >= self.times.check {
             self.times.check = now + self.settings.check_interval;
-            return self.check(now).await;
+            return self.open_check(now).await;
         }
         Goes::Continue(())
     }
@@ -294,9 +311,9 @@ pub(in crate::sessions) fn wall_ms() -> u64 {
     u64::try_from(clock::wall().as_millis()).unwrap_or(u64::MAX)
 }
 
-async fn pending(write: &mut Option<Write>) -> Result<(), StoreError> {
-    match write {
-        Some(write) => write.await,
+async fn pending<T>(asked: &mut Option<Pending<T>>) -> Result<T, StoreError> {
+    match asked {
+        Some(asked) => asked.await,
         None => std::future::pending().await,
     }
 }

@@ -215,6 +215,7 @@ impl Inner {
             last_ticket: 0,
             append: None,
             snapshot: None,
+            check: None,
             held: None,
             held_is_ready: false,
         };

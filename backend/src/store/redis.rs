@@ -8,7 +8,8 @@
 //! survives the server's death; with `everysec`, its last second may be lost. A server that loses
 //! a claim with it may let another endpoint claim the same generation; the random id beside it
 //! still tells the two apart. Each session remembers under which start of the server its last
-//! snapshot was written, so that whoever revives it knows that something may be missing. `maxmemory-policy` must be `noeviction`.
+//! snapshot was written, so that whoever revives it knows that something may be missing.
+//! `maxmemory-policy` must be `noeviction`.
 
 mod address;
 mod identity;

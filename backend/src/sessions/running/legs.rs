@@ -11,7 +11,7 @@ use holdfast_session::view::{Reset, Session};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::persist::Owns;
+use super::persist::{Owns, waits};
 use super::{Goes, Mail, Running};
 use crate::sessions::attachment::{Leg, Presence};
 use crate::sessions::{Attachment, Dial, Ending, Input, Output, Refusal, Transport};
@@ -75,6 +75,9 @@ impl Running {
             known.accepted,
         ));
         let presence = Arc::new(Presence::new(Arc::clone(&leg), Arc::clone(&self.shared)));
+        if self.times.trouble.is_some() {
+            leg.notice(waits());
+        }
         self.legs.insert(dial.connection, leg);
 
         let start = self.start(dial);

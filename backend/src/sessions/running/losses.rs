@@ -14,24 +14,20 @@ impl Running {
     pub(super) async fn refused(&mut self, error: StoreError) -> Goes {
         match error {
             StoreError::Missing => self.missing().await,
-            StoreError::Fenced { generation } if self.is_from_before(generation) => {
+            // a write under a claim that was lost meets the one that was made in its place
+            StoreError::Fenced { generation } if generation <= self.engine.generation() => {
                 self.take_back().await
             }
             StoreError::Fenced { .. } => Goes::Break(Over::Lost),
-            other => self.trouble(&other.to_string()),
+            other => self.failed(&other),
         }
     }
 
-    /// Whether the store names an owner from before this one: it has lost this
-    /// one's claim. (Under the same number somebody else has claimed what the
-    /// store has left, and stands.)
-    pub(super) const fn is_from_before(&self, generation: u64) -> bool {
-        generation < self.holder.claim().generation
-    }
-
-    /// Claims the session again, under a higher generation than was lost. Only
-    /// where nobody has written since: an owner from before that has, and has
-    /// answered for it, is to be gone on from.
+    /// If the store names an owner from before this one, it has lost this one's
+    /// claim: the session is claimed again, under a higher generation. (Under
+    /// the same number somebody else has claimed what the store has left, and
+    /// stands.) Only where nobody has written since: an owner from before that
+    /// has, and has answered for it, is to be gone on from.
     async fn take_back(&mut self) -> Goes {
         let own = self.holder.claim();
         let found = match self.store.find(self.shared.id).await {
@@ -39,10 +35,10 @@ impl Running {
             Ok(Some(found)) if found.record.claim == own => return Goes::Continue(()),
             Ok(Some(found)) => found,
             Ok(None) | Err(StoreError::Lost) => return self.missing().await,
-            Err(error) => return self.trouble(&error.to_string()),
+            Err(error) => return self.failed(&error),
         };
         let seen = found.record.claim;
-        if !self.is_from_before(seen.generation) || found.length > self.claimed_length {
+        if seen.generation >= own.generation || found.length > self.claimed_length {
             return Goes::Break(Over::Lost);
         }
         let next = self.next_claim();
@@ -53,11 +49,11 @@ impl Running {
         {
             Ok(_) => {}
             Err(error) if Self::is_lost(&error) => return Goes::Break(Over::Lost),
-            Err(error) => return self.trouble(&error.to_string()),
+            Err(error) => return self.failed(&error),
         }
         self.tally.lost(Loss::Claim);
-        let (lost, generation) = (seen.generation, next.generation);
-        tracing::warn!(session = %self.shared.id, lost, generation, "claimed what the store had lost");
+        let (id, lost, generation) = (self.shared.id, seen.generation, next.generation);
+        tracing::warn!(session = %id, lost, generation, "claimed what the store had lost");
         self.renew(next);
         self.stand_for_the_lost("the store had lost the claim")
     }
@@ -96,13 +92,12 @@ impl Running {
     pub(super) async fn missing(&mut self) -> Goes {
         match self.write_anew(false).await {
             Ok(()) => {
-                self.times.trouble = None;
-                self.held_is_ready = true;
+                self.out_of_trouble();
                 Goes::Continue(())
             }
             Err(StoreError::Missing) => Goes::Break(Over::Ended),
             Err(error) if Self::is_lost(&error) => Goes::Break(Over::Lost),
-            Err(error) => self.trouble(&error.to_string()),
+            Err(error) => self.failed(&error),
         }
     }
 

@@ -54,7 +54,8 @@ impl Running {
         match Engine::regenerate(stored, &mark, seq) {
             Ok(older) => self.shared.log.lock().prepend(&older),
             Err(error) => {
-                tracing::warn!(session = %self.shared.id, %error, "older entries are not to be had");
+                let id = self.shared.id;
+                tracing::warn!(session = %id, %error, "older entries are not to be had");
             }
         }
         if self.shared.log.lock().bottom() > seq {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_session::engine::Batch;
+use holdfast_session::message::Problem;
 
 use super::{Goes, Over, Running, wall_ms};
 use crate::clock::{self, Instant};
 use crate::sessions::Refusal;
 use crate::sessions::tally::Loss;
-use crate::store::{Fence, Snapshot, StoreError};
+use crate::store::{Fence, Found, Snapshot, StoreError};
 
 /// Between tries while the store does not answer.
 const RETRY: Duration = Duration::from_millis(500);
@@ -56,21 +57,20 @@ impl Running {
             }
             Err(error @ (StoreError::Busy | StoreError::Full | StoreError::Away)) => {
                 self.engine.retry();
-                self.trouble(&error.to_string())
+                self.failed(&error)
             }
             Err(StoreError::Length { actual }) if actual < self.engine.length() => {
                 self.engine.retry();
                 self.tally.lost(Loss::Tail);
                 self.stand_for_the_lost("journal is shorter than it was")
             }
-            Err(error) => self.trouble(&error.to_string()),
+            Err(error) => self.failed(&error),
         }
     }
 
     /// The append is in the journal: apply, emit, tell.
     fn stands(&mut self) {
-        self.times.trouble = None;
-        self.held_is_ready = true;
+        self.out_of_trouble();
         self.times.check = clock::now() + self.settings.check_interval;
         let told = {
             // whoever reads an answer in the log also finds its message accepted
@@ -89,11 +89,30 @@ impl Running {
         self.wake_legs();
     }
 
+    /// The store did not do what was asked, or did not say so.
+    pub(super) fn failed(&mut self, error: &StoreError) -> Goes {
+        self.heard(error);
+        self.trouble(&error.to_string())
+    }
+
+    /// A store that says why not is there.
+    fn heard(&mut self, error: &StoreError) {
+        match error {
+            StoreError::Failed(_) | StoreError::Away | StoreError::Busy => {
+                self.times.silent.get_or_insert_with(clock::now);
+            }
+            _ => self.times.silent = None,
+        }
+    }
+
+    /// Commands cannot be journaled: those with an answer to wait for are
+    /// refused, the others wait, and their clients are told so.
     pub(super) fn trouble(&mut self, why: &str) -> Goes {
-        let now = clock::now();
-        let since = self.times.trouble.map_or(now, |(since, _)| since);
-        tracing::warn!(session = %self.shared.id, why, "journal append failed");
-        self.times.trouble = Some((since, now + RETRY));
+        let again = clock::now() + RETRY;
+        if self.times.trouble.replace(again).is_none() {
+            tracing::warn!(session = %self.shared.id, why, "commands cannot be journaled");
+            self.legs.values().for_each(|leg| leg.notice(waits()));
+        }
         for ticket in self.engine.refuse_waiting() {
             if let Some(reply) = self.tickets.remove(&ticket) {
                 drop(reply.send(Err(Refusal::unavailable("the store does not answer"))));
@@ -102,16 +121,22 @@ impl Running {
         Goes::Continue(())
     }
 
+    pub(super) fn out_of_trouble(&mut self) {
+        self.times.silent = None;
+        self.times.trouble = None;
+        self.held_is_ready = true;
+    }
+
     /// After a failed append: was it done? Only the store can say.
-    pub(super) async fn try_store_again(&mut self, since: Instant, now: Instant) -> Goes {
-        if now.duration_since(since) >= self.settings.store_grace {
-            return Goes::Break(Over::StoreGone);
-        }
-        self.times.trouble = Some((since, now + RETRY));
+    pub(super) async fn try_store_again(&mut self, now: Instant) -> Goes {
+        self.times.trouble = Some(now + RETRY);
         if !self.engine.is_open() {
-            self.times.trouble = None;
-            self.held_is_ready = true;
-            return Goes::Continue(());
+            // what waits is the next try
+            self.open_append();
+            return match self.append {
+                Some(_) => Goes::Continue(()),
+                None => self.open_check(now).await,
+            };
         }
         match self.store.read_back(self.fence()).await {
             Ok(state) if state.length > self.engine.length() => {
@@ -120,15 +145,17 @@ impl Running {
             }
             Ok(_) => {
                 self.engine.retry();
-                self.times.trouble = None;
-                self.held_is_ready = true;
+                self.out_of_trouble();
                 Goes::Continue(())
             }
             Err(error @ (StoreError::Missing | StoreError::Fenced { .. })) => {
                 self.engine.retry();
                 self.refused(error).await
             }
-            Err(_) => Goes::Continue(()),
+            Err(error) => {
+                self.heard(&error);
+                Goes::Continue(())
+            }
         }
     }
 
@@ -154,10 +181,10 @@ impl Running {
         match done {
             Ok(()) => {
                 self.times.check = clock::now() + self.settings.check_interval;
+                self.times.silent = None;
                 if self.times.trouble.is_some() && !self.engine.is_open() {
                     // it stands for whatever was lost
-                    self.times.trouble = None;
-                    self.held_is_ready = true;
+                    self.out_of_trouble();
                 }
                 Goes::Continue(())
             }
@@ -170,6 +197,7 @@ impl Running {
             }
             Err(error) => {
                 tracing::warn!(session = %self.shared.id, %error, "snapshot failed");
+                self.heard(&error);
                 Goes::Continue(())
             }
         }
@@ -193,17 +221,37 @@ impl Running {
     }
 
     /// Regularly: whether this still is the owner, and whether anybody cares.
-    pub(super) async fn check(&mut self, now: Instant) -> Goes {
+    pub(super) async fn open_check(&mut self, now: Instant) -> Goes {
         self.legs.retain(|_, leg| !leg.is_over());
         if self.legs.is_empty() && now.duration_since(self.times.asked) >= self.settings.idle {
             return self.lay_down().await;
         }
-        if self.append.is_some() || self.snapshot.is_some() || self.times.trouble.is_some() {
+        // whatever else is asked tells as much
+        if self.append.is_none() && self.snapshot.is_none() && self.check.is_none() {
+            let (store, id) = (self.store.clone(), self.shared.id);
+            self.check = Some(Box::pin(async move { store.find(id).await }));
+        }
+        Goes::Continue(())
+    }
+
+    pub(super) async fn checked(&mut self, found: Result<Option<Found>, StoreError>) -> Goes {
+        match &found {
+            Ok(_) => self.times.silent = None,
+            Err(error) => self.heard(error),
+        }
+        if self.append.is_some() || self.snapshot.is_some() || self.engine.is_open() {
+            // it was asked before they were, and they know better
             return Goes::Continue(());
         }
-        match self.store.find(self.shared.id).await {
+        match found {
+            Ok(Some(found)) if !found.ended && found.record.claim == self.holder.claim() => {
+                if self.times.trouble.is_some() {
+                    self.out_of_trouble();
+                }
+                Goes::Continue(())
+            }
             Ok(Some(found)) if found.ended => Goes::Break(Over::Ended),
-            Ok(Some(found)) if found.record.claim != self.holder.claim() => {
+            Ok(Some(found)) => {
                 let generation = found.record.claim.generation;
                 self.refused(StoreError::Fenced { generation }).await
             }
@@ -228,4 +276,11 @@ impl Running {
             Err(_) => Owns::Unknown,
         }
     }
+}
+
+/// What clients are told while their commands wait.
+pub(super) fn waits() -> String {
+    let message = "the store does not answer; commands wait until it does";
+    let problem = Problem::retryable("store_unavailable", message);
+    serde_json::json!({ "type": "notice", "data": problem }).to_string()
 }

@@ -20,6 +20,8 @@ pub(super) enum Fails {
     Before = 2,
     /// As before, and reading fails too, until told otherwise.
     Always = 3,
+    /// Nothing is done and everybody is told so, until told otherwise.
+    Away = 4,
 }
 
 pub(super) struct Flaky {
@@ -42,6 +44,7 @@ impl Flaky {
     fn gone(&self) -> Result<(), StoreError> {
         match self.fails.load(Ordering::SeqCst) {
             3 => Err(StoreError::Failed("gone".into())),
+            4 => Err(StoreError::Away),
             _ => Ok(()),
         }
     }
@@ -50,6 +53,7 @@ impl Flaky {
 #[async_trait]
 impl Store for Flaky {
     async fn create(&self, new: New) -> Result<(), StoreError> {
+        self.gone()?;
         self.inner.create(new).await
     }
 
@@ -59,6 +63,7 @@ impl Store for Flaky {
     }
 
     async fn claim(&self, id: SessionId, seen: Claim, next: Record) -> Result<State, StoreError> {
+        self.gone()?;
         self.inner.claim(id, seen, next).await
     }
 

@@ -132,7 +132,7 @@ impl Drop for Stage {
 
 impl Process {
     pub(super) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+        const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
         let patient = async { tokio::time::timeout(PATIENCE, future).await };
         self.runtime.block_on(patient).expect("it happens in time")
     }

@@ -199,3 +199,87 @@ fn an_owner_that_was_overtaken_takes_no_connection_that_comes_from_a_later_one()
         );
     });
 }
+
+/// A process that waits for its store for a second only.
+fn impatient(stage: &Stage, name: &str) -> Process {
+    let settings = Settings {
+        store_grace: Duration::from_secs(1),
+        check_interval: Duration::from_millis(100),
+        snapshot_interval: Duration::from_millis(200),
+        ..Settings::default()
+    };
+    stage.process_with(name, 1, settings)
+}
+
+fn is_notice(outgoing: &Outgoing) -> bool {
+    matches!(outgoing, Outgoing::Notice(text) if text.contains("store_unavailable"))
+}
+
+#[test]
+fn without_a_store_the_market_goes_on_for_its_grace_and_then_the_session_waits_elsewhere() {
+    let stage = Stage::new("grace");
+    let a = impatient(&stage, "a");
+    let id = create(&a);
+    let (sent, before) = a.block_on(async {
+        let ask = Ask::default();
+        let leg = a.sessions.open(id, &ask, dial(1, 1, None)).await;
+        let Attachment {
+            mut output, input, ..
+        } = leg.expect("taken");
+        until(&mut output, |_| true).await;
+        a.store.set(Fails::Away);
+        input.send(order(1)).await.expect("a running leg");
+        let mut sent = until(&mut output, is_notice).await;
+        let before = sent.len();
+        sent.extend(until(&mut output, is_ended).await);
+        (sent, before)
+    });
+    assert!(!sent.iter().any(is_answer) && !sent.contains(&Outgoing::Accepted(1)));
+    assert_eq!(sent.last(), Some(&Outgoing::Ended(Ending::Moved)));
+    let went_on = deliveries(sent[before..].to_vec());
+    assert!(!went_on.is_empty(), "market data goes on meanwhile");
+    let last = went_on.last().expect("one").id.to_string();
+    a.block_on(async {
+        a.sessions.emptied().await;
+        let ask = Ask::default();
+        let refused = a.sessions.open(id, &ask, dial(1, 2, Some(&last))).await;
+        let refused = refused.err().expect("nobody can be sure of it");
+        assert!(
+            matches!(refused, Refusal::Unavailable { .. }),
+            "{refused:?}"
+        );
+        a.store.set(Fails::Not);
+        let leg = a.sessions.open(id, &ask, dial(1, 3, Some(&last))).await;
+        let leg = leg.expect("taken");
+        assert_eq!(
+            (leg.accepted, &leg.position),
+            (0, &last),
+            "as if never away"
+        );
+        let Attachment {
+            mut output, input, ..
+        } = leg;
+        input.send(order(1)).await.expect("a running leg");
+        let sent = deliveries(until(&mut output, is_answer).await);
+        assert!(is_chain(&sent), "what was not accepted is done now");
+    });
+}
+
+#[test]
+fn an_owner_that_nobody_asks_for_anything_notices_too_that_its_store_is_gone() {
+    let stage = Stage::new("grace-idle");
+    let a = impatient(&stage, "a");
+    let id = create(&a);
+    a.block_on(async {
+        let leg = a
+            .sessions
+            .open(id, &Ask::default(), dial(1, 1, None))
+            .await
+            .expect("taken");
+        let mut output = leg.output;
+        a.store.set(Fails::Always);
+        let sent = until(&mut output, is_ended).await;
+        assert_eq!(sent.last(), Some(&Outgoing::Ended(Ending::Moved)));
+        a.sessions.emptied().await;
+    });
+}

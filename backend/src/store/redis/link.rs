@@ -82,7 +82,12 @@ impl Link {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) if is_full(&error) => Err(StoreError::Full),
             Ok(Err(error)) => {
-                if error.is_connection_refusal() || error.is_timeout() {
+                if error.is_connection_refusal() {
+                    // there was nobody to say it to
+                    self.is_away();
+                    return Err(StoreError::Away);
+                }
+                if error.is_timeout() {
                     self.is_away();
                 } else if error.kind() != ErrorKind::Io {
                     // broken connections are the manager's business, with its own backoff
