@@ -226,4 +226,25 @@ mod tests {
         let expected = ["unavailable", "store_unavailable", "timeout", "internal"];
         assert_eq!(ours, expected);
     }
+
+    #[test]
+    fn every_code_is_documented_with_its_mapping() {
+        let page = include_str!("../../docs/errors.md");
+        for code in Code::ALL {
+            let grpc = format!("{:?}", code.grpc_code());
+            let grpc = grpc
+                .chars()
+                .enumerate()
+                .fold(String::new(), |mut all, (at, c)| {
+                    if at > 0 && c.is_uppercase() {
+                        all.push('_');
+                    }
+                    all.extend(c.to_uppercase());
+                    all
+                });
+            let again = if code.retryable() { "yes" } else { "no" };
+            let row = format!("| `{code}` | {} | {grpc} | {again} |", code.http_status());
+            assert!(page.contains(&row), "docs/errors.md lacks: {row}");
+        }
+    }
 }

@@ -18,6 +18,7 @@ mod decisions;
 mod error;
 pub mod file;
 mod position;
+mod restart;
 mod secret;
 pub mod unit;
 

@@ -32,7 +32,7 @@ use crate::config::{Config, Limits, Network, Retry, Timeouts};
 use crate::control::{Outcomes, Snapshots};
 use crate::listener::gate::{Gate, Refusal};
 use crate::relay::Relays;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Counted, Telemetry};
 
 mod admit;
 mod affinity;
@@ -149,9 +149,17 @@ impl Edge {
         self.shared.settings.load()
     }
 
-    /// A connection that ended before it became a request.
+    /// A client has connected; it counts until this is dropped.
+    pub(crate) fn arrived(&self) -> Counted {
+        self.shared.telemetry.downstream_connection()
+    }
+
+    /// A connection that ended before it became a request; without a status it was not heard.
     pub(crate) fn turned_away(&self, client: SocketAddr, status: Option<u16>, ending: Ending) {
-        self.shared.telemetry.refused(ending.as_str());
+        match status {
+            Some(_) => self.shared.telemetry.refused(ending.as_str()),
+            None => self.shared.telemetry.refused_connection(ending.as_str()),
+        }
         self.shared.log.write(&Line {
             client: Some(client.ip()),
             status,
@@ -401,7 +409,9 @@ impl Edge {
         if let (Some(status), Some(_)) = (status, &exchange.forward) {
             self.shared.telemetry.response(exchange.route(), status);
         }
-        let ending = match (exchange.ending, &exchange.answer) {
+        let own = exchange.answer.as_ref().map(|answer| answer.code.as_str());
+        let code = own.or(exchange.refused);
+        let ending = match (exchange.ending, code) {
             (Some(ending), _) => ending,
             (None, Some(_)) => Ending::Edge,
             (None, None) => Ending::Done,
@@ -427,10 +437,7 @@ impl Edge {
             relay: exchange.relay().as_str(),
             snapshot: exchange.snapshot,
             retries: u32::try_from(exchange.attempts.saturating_sub(1)).unwrap_or(u32::MAX),
-            code: exchange
-                .answer
-                .as_ref()
-                .map_or("", |answer| answer.code.as_str()),
+            code: code.unwrap_or_default(),
             ending: ending.as_str(),
             ..Line::default()
         });

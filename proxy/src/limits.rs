@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::telemetry::Counted;
+
 /// Counts the connections that are open.
 #[derive(Clone, Debug)]
 pub struct Admissions(Arc<Shared>);
@@ -62,6 +64,7 @@ impl Admissions {
         Ok(Admission {
             admissions: self.clone(),
             address: None,
+            counted: None,
         })
     }
 
@@ -77,9 +80,18 @@ pub struct Admission {
     admissions: Admissions,
     /// Whom it counts against; nobody yet where the client is unknown.
     address: Option<IpAddr>,
+    /// Its place in the metrics.
+    counted: Option<Counted>,
 }
 
 impl Admission {
+    /// It is among the open connections of the metrics for as long as it is held.
+    #[must_use]
+    pub fn counted(mut self, counted: Counted) -> Self {
+        self.counted = Some(counted);
+        self
+    }
+
     /// It is this client's. To be called once.
     pub fn of(mut self, address: IpAddr) -> Result<Self, Refused> {
         let address = group(address);

@@ -145,7 +145,7 @@ impl Acceptor {
             let connection = Connection {
                 stream,
                 peer,
-                admission,
+                admission: admission.counted(http.edge.arrived()),
                 config: config.clone(),
             };
             let (http, limits) = (http.clone(), limits);

@@ -74,8 +74,15 @@ pub enum Relayed {
     /// The connection was, or still is, relayed, and is logged by the relay when it ends. The
     /// session has no request any more: do not ask it for one.
     Taken,
-    /// It was answered with this status and nothing else; log it like any other request.
+    /// An endpoint answered with this status and nothing else; log it like any other request.
     Answered(u16),
+    /// The edge itself answered; log it so.
+    Refused {
+        /// With this status.
+        status: u16,
+        /// And this code.
+        code: &'static str,
+    },
 }
 
 /// All relays of the process. Cheap to clone.

@@ -139,3 +139,17 @@ impl Refusal {
         Self::InvalidQuantity(error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_documented() {
+        let page = include_str!("../../../docs/errors.md");
+        for code in Refusal::CODES {
+            let row = format!("| `{code}` | ");
+            assert!(page.contains(&row), "docs/errors.md lacks: {row}");
+        }
+    }
+}

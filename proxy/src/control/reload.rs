@@ -38,6 +38,7 @@ impl Reload {
     /// Begins with `config` as it was read at the start, then watches.
     pub async fn run(mut self, config: Arc<Config>, stop: CancellationToken) {
         let mut known = self.stamp().await;
+        let started = config.clone();
         self.take_over(config).await;
         loop {
             // Cancel-safe: nothing is lost when one of these is dropped.
@@ -53,7 +54,13 @@ impl Reload {
             known = stamp;
             let path = self.path.clone();
             match tokio::task::spawn_blocking(move || Config::load(&path)).await {
-                Ok(Ok(config)) => self.take_over(Arc::new(config)).await,
+                Ok(Ok(config)) => {
+                    let stays = started.needs_restart(&config).join(", ");
+                    if !stays.is_empty() {
+                        tracing::warn!(keys = stays, "changed, but only a restart changes these");
+                    }
+                    self.take_over(Arc::new(config)).await;
+                }
                 Ok(Err(error)) => self.refuse(&error),
                 Err(error) => self.refuse(&error),
             }

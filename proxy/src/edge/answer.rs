@@ -26,7 +26,7 @@ pub enum Code {
     NoRoute,
     /// The method is not forwarded.
     MethodNotAllowed,
-    /// The head did not come in time; the body likewise.
+    /// The request's body did not come within `limits.body_timeout`.
     BodyTimeout,
     /// The body is too long.
     BodyTooLarge,
@@ -232,3 +232,19 @@ const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json"
 
 /// Seconds; by then another endpoint is chosen, or the one that restarts is back.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_documented_with_its_status() {
+        let page = include_str!("../../../docs/errors.md");
+        for code in Code::ALL {
+            let (name, status) = (code.as_str(), code.status().as_u16());
+            let again = if code.retryable() { "yes" } else { "no" };
+            let row = format!("| `{name}` | {status} | {again} |");
+            assert!(page.contains(&row), "docs/errors.md lacks: {row}");
+        }
+    }
+}

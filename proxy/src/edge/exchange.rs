@@ -52,6 +52,8 @@ pub struct Exchange {
     pub repeatable: bool,
     /// The edge's own answer, once there is one.
     pub answer: Option<Answer>,
+    /// The code of an answer that a relay gave by itself.
+    pub refused: Option<&'static str>,
     /// The status of an answer that a relay gave.
     pub answered: Option<u16>,
     /// Why it ended, where it is not the usual.
@@ -81,6 +83,7 @@ impl Exchange {
             awaits_body: false,
             repeatable: false,
             answer: None,
+            refused: None,
             answered: None,
             ending: None,
             taken: false,

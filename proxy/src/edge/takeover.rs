@@ -35,6 +35,11 @@ impl Edge {
         match relayed? {
             Relayed::Taken => exchange.taken = true,
             Relayed::Answered(status) => exchange.answered = Some(status),
+            Relayed::Refused { status, code } => {
+                self.shared.telemetry.refused(code);
+                exchange.answered = Some(status);
+                exchange.refused = Some(code);
+            }
         }
         Ok(true)
     }

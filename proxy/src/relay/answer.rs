@@ -10,6 +10,7 @@ use tokio::time::{Duration, timeout};
 
 use super::Relayed;
 use super::handshake::BadUpgrade;
+use crate::edge::answer::REQUEST_ID;
 use crate::upstream::body::Body;
 use crate::upstream::dial::Dialled;
 
@@ -132,11 +133,15 @@ pub(super) async fn pass_on(
 async fn problem(
     session: &mut Session,
     status: StatusCode,
-    code: &str,
+    code: &'static str,
     says: &str,
     own: Vec<(HeaderName, HeaderValue)>,
 ) -> pingora_core::Result<Relayed> {
-    let retryable = status == StatusCode::SERVICE_UNAVAILABLE;
+    let retryable = matches!(
+        status,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY
+    );
+    let id = own.iter().find(|(name, _)| *name == REQUEST_ID);
     let text = serde_json::json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or_default(),
@@ -144,6 +149,7 @@ async fn problem(
         "code": code,
         "detail": says,
         "retryable": retryable,
+        "request_id": id.and_then(|(_, id)| id.to_str().ok()),
     });
     let body = Bytes::from(text.to_string());
     let mut answer = ResponseHeader::build(status, Some(own.len() + 4))?;
@@ -157,7 +163,8 @@ async fn problem(
         .write_response_header(Box::new(answer), false)
         .await?;
     session.write_response_body(Some(body), true).await?;
-    Ok(Relayed::Answered(status.as_u16()))
+    let status = status.as_u16();
+    Ok(Relayed::Refused { status, code })
 }
 
 /// A refused upgrade, or an answer of unknown length, is the last on its connection.
