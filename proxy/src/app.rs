@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use holdfast_core::connection::PulseSettings;
+use holdfast_core::connection::{Holdings, PulseSettings};
 use holdfast_core::{ClusterName, Instant};
 use pingora_core::apps::{HttpServerApp, HttpServerOptions};
 use pingora_core::protocols::http::v2::server::default_h2_options;
@@ -39,7 +39,7 @@ use crate::drain::{Drain, Streams};
 use crate::edge::{Edge, Parts};
 use crate::limits::Admissions;
 use crate::listener::{Acceptor, BindError, Bound, Http};
-use crate::relay::Relays;
+use crate::relay::{self, Relays};
 use crate::telemetry::Telemetry;
 use crate::upstream::dial::Dialler;
 use crate::witness::Witness;
@@ -251,15 +251,18 @@ impl Shared {
             telemetry: telemetry.clone(),
             outcomes: outcomes.clone(),
         };
-        let relays = Relays::new(
-            snapshots.clone(),
-            Arc::new(witness),
-            Dialler {
+        let holdings = Arc::new(Holdings::new(config.limits.held, config.limits.parked));
+        telemetry.observe(holdings.clone());
+        let relays = Relays::new(relay::Parts {
+            snapshots: snapshots.clone(),
+            observer: Arc::new(witness),
+            dialler: Dialler {
                 connect: config.timeouts.connect,
             },
-            pulse(&config.timeouts),
-            Arc::new(move || Instant::after_start(clock.since_start())),
-        );
+            pulse: pulse(&config.timeouts),
+            holdings,
+            now: Arc::new(move || Instant::after_start(clock.since_start())),
+        });
         let parts = Parts {
             snapshots: snapshots.clone(),
             outcomes,

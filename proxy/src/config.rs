@@ -338,6 +338,10 @@ pub struct Limits {
     pub requests_per_connection: Option<u32>,
     /// Streams on one HTTP/2 connection.
     pub h2_streams: u32,
+    /// What WebSockets and event streams may hold in memory together, in bytes.
+    pub held: usize,
+    /// Connections at a time that wait for an endpoint.
+    pub parked: usize,
 }
 
 /// When a request is tried again.

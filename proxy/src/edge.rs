@@ -337,6 +337,13 @@ impl ProxyHttp for Edge {
         error: &Error,
         exchange: &mut Exchange,
     ) -> FailToProxy {
+        if matches!(error.etype(), ErrorType::Custom(attempt::STREAM)) {
+            self.become_stream(session, exchange).await;
+            return FailToProxy {
+                error_code: 0,
+                can_reuse_downstream: false,
+            };
+        }
         let answer = exchange.answer.take().or_else(|| explain(error, exchange));
         let unanswered = session.response_written().is_none();
         exchange.ending.get_or_insert_with(|| ending_of(error));

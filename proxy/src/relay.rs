@@ -30,7 +30,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use holdfast_core::cluster::ClusterSettings;
-use holdfast_core::connection::{Opening, PulseSettings, Settings};
+use holdfast_core::connection::{Holdings, Opening, PulseSettings, Settings};
 use holdfast_core::{EndpointId, Forward, Instant};
 use holdfast_wire::contract::EventId;
 use http::{HeaderName, HeaderValue};
@@ -91,6 +91,22 @@ pub struct Relays {
     shared: Arc<Shared>,
 }
 
+/// What relays work with.
+pub struct Parts {
+    /// What they decide by.
+    pub snapshots: Snapshots,
+    /// Who is told what becomes of connections.
+    pub observer: Arc<dyn Observer>,
+    /// Opens connections to endpoints.
+    pub dialler: Dialler,
+    /// How clients are watched.
+    pub pulse: PulseSettings,
+    /// What all connections may hold together.
+    pub holdings: Arc<Holdings>,
+    /// The core's time, on tokio's clock.
+    pub now: registry::Now,
+}
+
 /// What every relay needs.
 pub(crate) struct Shared {
     pub(crate) snapshots: Snapshots,
@@ -99,30 +115,26 @@ pub(crate) struct Shared {
     pub(crate) dialler: Dialler,
     now: registry::Now,
     pub(crate) pulse: PulseSettings,
+    /// What all relays hold together.
+    holdings: Arc<Holdings>,
     /// How the clusters' connections are treated, by the settings that say so; as many as the
     /// configuration has clusters, and those of the last reload.
     settings: Mutex<Vec<(Arc<ClusterSettings>, Arc<Settings>)>>,
 }
 
 impl Relays {
-    /// Relays that decide by these snapshots and tell `observer` what becomes of connections.
-    /// `now` is the core's time, on tokio's clock.
-    pub fn new(
-        snapshots: Snapshots,
-        observer: Arc<dyn Observer>,
-        dialler: Dialler,
-        pulse: PulseSettings,
-        now: registry::Now,
-    ) -> Self {
+    /// Relays that work with these.
+    pub fn new(parts: Parts) -> Self {
         let settings = Mutex::default();
-        let registry = Registry::new(now.clone());
+        let registry = Registry::new(parts.now.clone());
         let shared = Shared {
-            snapshots,
-            observer,
+            snapshots: parts.snapshots,
+            observer: parts.observer,
             registry,
-            dialler,
-            now,
-            pulse,
+            dialler: parts.dialler,
+            now: parts.now,
+            pulse: parts.pulse,
+            holdings: parts.holdings,
             settings,
         };
         Self {
@@ -184,6 +196,7 @@ impl Shared {
             handoff: of.handoff.clone(),
             pulse: self.pulse,
             retry: RETRY,
+            holdings: self.holdings.clone(),
         });
         known.push((of.clone(), settings.clone()));
         settings

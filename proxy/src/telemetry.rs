@@ -6,14 +6,16 @@
 
 mod connections;
 mod endpoints;
+mod holdings;
 mod plane;
 mod requests;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use holdfast_core::affinity::AffinityVerdict;
+use holdfast_core::connection::Holdings;
 use holdfast_core::{ClusterName, Reject, Relay, Snapshot};
 use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
@@ -34,6 +36,8 @@ struct Metrics {
     requests: Requests,
     connections: Connections,
     plane: Plane,
+    /// What the relays hold; read when somebody asks.
+    holdings: OnceLock<Arc<Holdings>>,
 }
 
 impl Telemetry {
@@ -44,6 +48,7 @@ impl Telemetry {
             requests: Requests::new(&make),
             connections: Connections::new(&make),
             plane: Plane::new(&make),
+            holdings: OnceLock::new(),
             draining: AtomicBool::new(false),
             registry: make.0,
         }))
@@ -137,9 +142,9 @@ impl Telemetry {
             .inc();
     }
 
-    /// Counts a connection that waits for an endpoint, until the guard is dropped.
-    pub fn parked(&self) -> Counted {
-        Counted::one(self.0.connections.parked.clone())
+    /// Shows what these connections hold. Once for each process.
+    pub fn observe(&self, holdings: Arc<Holdings>) {
+        let _ = self.0.holdings.set(holdings);
     }
 
     /// Counts a client's connection to the edge, until the guard is dropped.
@@ -153,15 +158,6 @@ impl Telemetry {
             .connections
             .refused_connections
             .with_label_values(&[reason])
-            .inc();
-    }
-
-    /// A bounded buffer was full.
-    pub fn buffer_full(&self, buffer: &'static str) {
-        self.0
-            .connections
-            .buffer_full
-            .with_label_values(&[buffer])
             .inc();
     }
 
@@ -256,6 +252,9 @@ impl Telemetry {
     pub fn text(&self, snapshot: &Snapshot) -> String {
         let mut families = self.0.registry.gather();
         families.extend(endpoints::families(snapshot));
+        if let Some(holdings) = self.0.holdings.get() {
+            families.extend(holdings::families(holdings));
+        }
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&families, &mut text) {
             tracing::error!(%error, "metrics could not be written");

@@ -3,10 +3,11 @@
 use holdfast_core::connection::{Ending, Moved};
 use holdfast_core::health::Kind;
 use holdfast_core::{ClusterName, Endpoint, EndpointId, Relay};
+use tracing::info;
 
 use crate::access_log::{AccessLog, Line};
 use crate::control::Outcomes;
-use crate::relay::{Ended, Observer};
+use crate::relay::{ConnectionId, Ended, Observer};
 use crate::telemetry::Telemetry;
 
 /// Listens to the relays.
@@ -22,7 +23,7 @@ pub struct Witness {
 impl Observer for Witness {
     fn opened(&self, _relay: Relay, _cluster: &ClusterName, _endpoint: &EndpointId) {}
 
-    fn moved(&self, relay: Relay, _cluster: &ClusterName, moved: &Moved) {
+    fn moved(&self, connection: ConnectionId, relay: Relay, cluster: &ClusterName, moved: &Moved) {
         let outcome = if moved.from == moved.to {
             "back"
         } else {
@@ -30,6 +31,16 @@ impl Observer for Witness {
         };
         self.telemetry
             .moved(relay, moved.cause.as_str(), outcome, Some(moved.took));
+        info!(
+            %connection,
+            relay = relay.as_str(),
+            cluster = cluster.as_str(),
+            from = moved.from.as_str(),
+            to = moved.to.as_str(),
+            cause = moved.cause.as_str(),
+            took_ms = moved.took.as_secs_f64() * 1e3,
+            "connection moved"
+        );
     }
 
     fn ended(&self, record: &Ended) {
@@ -37,6 +48,10 @@ impl Observer for Witness {
         let code = match record.ending {
             Ending::Lost(reason) => {
                 self.telemetry.lost(reason.as_str());
+                if let Some(cause) = record.moving {
+                    self.telemetry
+                        .moved(record.relay, cause.as_str(), "lost", None);
+                }
                 reason.as_str()
             }
             Ending::Drained => record.because,

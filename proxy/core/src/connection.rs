@@ -26,6 +26,7 @@ mod answer;
 mod ending;
 mod event_stream;
 mod frames;
+mod holdings;
 mod legs;
 mod pulse;
 mod queue;
@@ -43,6 +44,7 @@ use holdfast_wire::contract::EventId;
 pub use answer::{Answer, Head, Terms};
 pub use ending::{Cause, Ending, Lost, Moved};
 pub use event_stream::EventStream;
+pub use holdings::{Buffer, Holdings, QUANTUM};
 pub use pulse::PulseSettings;
 pub use websocket::WebSocket;
 
@@ -58,6 +60,8 @@ pub struct Settings {
     pub pulse: PulseSettings,
     /// How long a client is told to wait before it comes back, when its event stream ends.
     pub retry: Duration,
+    /// What all connections of the process may hold together.
+    pub holdings: Arc<Holdings>,
 }
 
 /// What is known of a connection before its first dial.

@@ -364,7 +364,7 @@ proptest! {
             match answers.next().expect("a search ends before that") {
                 0 => search.dial_failed(&target),
                 1 => search.refused(&target),
-                _ if !search.redirected(&target, id(dials % ENDPOINTS)) => break,
+                _ if !search.redirected(&target, id(dials % ENDPOINTS), &next.moved_from) => break,
                 _ => {}
             }
         }

@@ -81,6 +81,7 @@ impl Proxy {
                 handoff: settings.handoff.clone(),
                 pulse: PulseSettings::default(),
                 retry: Duration::from_secs(1),
+                ..Settings::default()
             }),
         };
         let router = Router::new(vec![route]).expect("one route");

@@ -288,6 +288,17 @@ fn limits(checker: &mut Checker<'_>, shape: &file::Limits) -> Limits {
             checker.wrong(&format!("limits.{key}"), "0 lets nobody in; at least 1");
         }
     }
+    if shape.parked == 0 {
+        let message = "0 loses every connection whose endpoint leaves; at least 1";
+        checker.wrong("limits.parked", message);
+    }
+    let held = shape.held;
+    if held.0 < 1 << 20 {
+        checker.wrong(
+            "limits.held",
+            format!("{held} is too little; at least 1MiB"),
+        );
+    }
     Limits {
         head: head.bytes(),
         head_timeout: shape.head_timeout.0,
@@ -297,6 +308,8 @@ fn limits(checker: &mut Checker<'_>, shape: &file::Limits) -> Limits {
         connections: shape.connections,
         requests_per_connection: Some(shape.requests_per_connection).filter(|n| *n > 0),
         h2_streams: shape.h2_streams,
+        held: held.bytes(),
+        parked: shape.parked,
     }
 }
 

@@ -250,6 +250,13 @@ pub struct Limits {
     pub requests_per_connection: u32,
     /// Streams at a time on one HTTP/2 connection.
     pub h2_streams: u32,
+    /// What WebSockets and event streams may hold in memory together: messages that wait for
+    /// their end, for acceptance, or for a slow reader. Beyond it a connection that holds 4 KiB
+    /// is not read until it has let go of them.
+    pub held: Size,
+    /// Connections at a time that have lost their endpoint and wait for another. One more is
+    /// closed with 1012 (an event stream with `retry:`), and counted as lost.
+    pub parked: usize,
 }
 
 impl Default for Limits {
@@ -264,6 +271,8 @@ impl Default for Limits {
             connections: 100_000,
             requests_per_connection: 0,
             h2_streams: 100,
+            held: Size::kib(256 << 10),
+            parked: 100_000,
         }
     }
 }

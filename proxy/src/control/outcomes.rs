@@ -34,6 +34,7 @@ impl Outcomes {
                 self.telemetry.dial_failed(cluster);
                 endpoint.load.is_news(kind.service())
             }
+            _ if kind.is_doubt() => endpoint.load.doubt(),
             _ => endpoint.load.is_news(kind.service()),
         };
         if !news {
@@ -61,6 +62,24 @@ mod tests {
     use holdfast_core::cluster::ClusterSettings;
 
     use super::*;
+
+    #[test]
+    fn a_doubt_is_told_once_until_a_probe_was_answered() {
+        let (outcomes, mut receiver) = Outcomes::channel(Telemetry::new());
+        let cluster = ClusterName::parse("c").expect("a good name");
+        let settings = ClusterSettings::new(cluster.clone());
+        let id = EndpointId::parse("a").expect("a good id");
+        let endpoint = Endpoint::new(id, SocketAddr::from(([127, 0, 0, 1], 1)), 1, &settings);
+        for round in 0..2 {
+            for kind in [Kind::NotTaken, Kind::Missed, Kind::Answered { status: 421 }] {
+                outcomes.send(&cluster, &endpoint, kind);
+            }
+            let told = receiver.try_recv().map(|outcome| outcome.kind);
+            assert_eq!(told, Ok(Kind::NotTaken), "round {round}");
+            assert!(receiver.try_recv().is_err(), "a flood is one question");
+            endpoint.load.trust();
+        }
+    }
 
     #[test]
     fn a_full_channel_drops_and_counts() {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use holdfast_core::decide::decide_on;
+use holdfast_core::health::Kind;
 use holdfast_core::route::path::normal;
 use holdfast_core::route::{Fields, Identity, Route};
-use holdfast_core::{Draw, Instant, Reject, Relay, Request, Verdict, WallTime, Why};
+use holdfast_core::{Draw, Instant, Reject, Relay, Request, Snapshot, Verdict, WallTime, Why};
 use holdfast_wire::cookie;
 use holdfast_wire::token_list::Upgrade;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -98,7 +99,10 @@ impl Edge {
                 exchange.forward = Some(forward);
                 Ok(route.clone())
             }
-            Verdict::Reject { reject, .. } => Err(self.rejected(reject)),
+            Verdict::Reject { reject, .. } => {
+                self.missed(&snapshot, route, reject);
+                Err(self.rejected(reject))
+            }
         }
     }
 
@@ -113,6 +117,18 @@ impl Edge {
             .tickets
             .issue(&subject.ok_or_else(missing)?, clock::wall());
         ticket.ok_or_else(|| Answer::new(Code::Internal, "the ticket could not be sealed"))
+    }
+
+    /// Those who are believed to drain may be ready again: they are asked at once.
+    fn missed(&self, snapshot: &Snapshot, route: &Route, reject: Reject) {
+        let cluster = snapshot.cluster(&route.cluster);
+        let Some(cluster) = cluster.filter(|_| reject == Reject::Draining) else {
+            return;
+        };
+        for endpoint in cluster.endpoints() {
+            let outcomes = &self.shared.outcomes;
+            outcomes.send(cluster.name(), endpoint, Kind::Missed);
+        }
     }
 
     /// The core found no place for it.

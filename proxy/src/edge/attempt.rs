@@ -9,9 +9,9 @@
 use holdfast_core::cluster::Contract;
 use holdfast_core::decide::{Next, Search};
 use holdfast_core::health::Kind;
-use holdfast_core::{Endpoint, EndpointId, Relay, next};
-use http::HeaderName;
+use holdfast_core::{Endpoint, EndpointId, Forward, Relay, next};
 use http::header;
+use http::{HeaderName, Method, StatusCode};
 use pingora_core::protocols::{ALPN, TcpKeepalive};
 use pingora_core::upstreams::peer::{H1UpgradePolicy, HttpPeer, HttpUpstreamRequestPolicy};
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
@@ -107,6 +107,9 @@ impl Edge {
         // a 421 that names an owner is the contract's own word, whoever has not said so before
         let contract = forward.cluster.settings.handoff.contract;
         let names_owner = status == 421 && contract != Contract::Off && owner(head).is_some();
+        if is_unannounced_stream(session, head, forward) {
+            return Err(Error::explain(ErrorType::Custom(STREAM), "an event stream"));
+        }
         let opaque = !kept && !endpoint.contract && !names_owner;
         if opaque || !matches!(status, 421 | 503) {
             return Ok(());
@@ -157,7 +160,7 @@ impl Edge {
         mut error: Box<Error>,
         reused: bool,
     ) -> Box<Error> {
-        if matches!(error.etype(), ErrorType::Custom(ELSEWHERE)) {
+        if matches!(error.etype(), ErrorType::Custom(ELSEWHERE | STREAM)) {
             return error;
         }
         let unanswered = session.response_written().is_none();
@@ -241,6 +244,21 @@ impl Edge {
     }
 }
 
+/// Is the answer an event stream to a client that did not say that it wants one? Programs that
+/// are no browsers seldom do. The relay asks again, as for any other stream: GET is safe.
+fn is_unannounced_stream(session: &Session, head: &ResponseHeader, forward: &Forward) -> bool {
+    let kind = head.headers.get(header::CONTENT_TYPE);
+    let kind = kind.map_or(&b""[..], |kind| kind.as_bytes());
+    let media = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+    forward.relay == Relay::Http
+        && forward.route.relay.is_none()
+        && session.req_header().method == Method::GET
+        && head.status == StatusCode::OK
+        && media
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"text/event-stream")
+}
+
 /// What to tell a client whose body did not come in time.
 pub(super) fn slow_body() -> Answer {
     Answer::new(Code::BodyTimeout, "the request's body did not come in time")
@@ -288,6 +306,9 @@ pub(super) fn is_public(head: &ResponseHeader) -> bool {
 
 const CONTRACT: HeaderName = HeaderName::from_static("holdfast-contract");
 const OWNER: HeaderName = HeaderName::from_static("holdfast-owner");
+
+/// Marks the error by which an exchange turns into a stream.
+pub(super) const STREAM: &str = "stream";
 
 /// Marks the error by which an answer is exchanged for another endpoint's.
 const ELSEWHERE: &str = "elsewhere";

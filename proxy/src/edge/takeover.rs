@@ -7,6 +7,7 @@ use super::Edge;
 use super::answer::{Answer, Code, REQUEST_ID};
 use super::credentials::without_ticket;
 use super::exchange::Exchange;
+use crate::access_log::Ending;
 use crate::relay::{Admitted, Relayed};
 use crate::upstream::sanitize::sanitize;
 use holdfast_core::Relay;
@@ -42,6 +43,19 @@ impl Edge {
             }
         }
         Ok(true)
+    }
+
+    /// A plain exchange whose answer turned out to be an event stream is one from its beginning.
+    pub(super) async fn become_stream(&self, session: &mut Session, exchange: &mut Exchange) {
+        exchange.open = None;
+        exchange.endpoint = None;
+        if let Some(forward) = &mut exchange.forward {
+            forward.relay = Relay::Sse;
+        }
+        session.set_keepalive(None);
+        if self.take_over(session, exchange).await.is_err() {
+            exchange.ending.get_or_insert(Ending::ClientGone);
+        }
     }
 
     fn admitted(&self, session: &Session, exchange: &Exchange) -> Result<Admitted, Answer> {

@@ -15,6 +15,8 @@ pub(crate) struct Asked {
     offered: Option<Box<[u8]>>,
     /// The one it was given, once it was.
     given: Option<Box<[u8]>>,
+    /// Whether extensions are asked for: then they are between client and endpoint.
+    extended: bool,
 }
 
 /// An upgrade that is refused here.
@@ -70,7 +72,13 @@ impl Asked {
             accept: accept_key(key),
             offered: (!offered.is_empty()).then(|| offered.into()),
             given: None,
+            extended: fields.contains_key(header::SEC_WEBSOCKET_EXTENSIONS),
         })
+    }
+
+    /// The endpoint is not asked for extensions.
+    pub(crate) fn without_extensions(&mut self) {
+        self.extended = false;
     }
 
     /// Whether an endpoint's 101 answers this request: it changes to WebSocket, knows the key,
@@ -80,6 +88,10 @@ impl Asked {
             return false;
         }
         if only(fields, header::SEC_WEBSOCKET_ACCEPT) != Some(&self.accept) {
+            return false;
+        }
+        // One that takes what nobody asked for would be closed by the client (section 4.1).
+        if !self.extended && fields.contains_key(header::SEC_WEBSOCKET_EXTENSIONS) {
             return false;
         }
         let protocols = fields

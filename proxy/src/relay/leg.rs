@@ -62,7 +62,10 @@ pub(crate) type Dial = Pin<Box<dyn Future<Output = (Placed, Result<Dialled, Dial
 
 impl Dials {
     /// Keeps what later dials need of the request. Also finds the client's own last event id.
-    pub(crate) fn new(admitted: &mut Admitted, asked: Option<Asked>) -> (Self, Option<EventId>) {
+    pub(crate) fn new(
+        admitted: &mut Admitted,
+        mut asked: Option<Asked>,
+    ) -> (Self, Option<EventId>) {
         let cluster = admitted.forward.cluster.name().clone();
         let handoff = &admitted.forward.cluster.settings.handoff;
         let (contract, dials) = (handoff.contract, handoff.dials);
@@ -83,9 +86,13 @@ impl Dials {
         if contract != Contract::Off {
             // Compression would refer to what only the last endpoint saw.
             head.remove_header(&header::SEC_WEBSOCKET_EXTENSIONS);
-            if asked.is_none() {
-                head.remove_header(&header::ACCEPT_ENCODING);
+            if let Some(asked) = &mut asked {
+                asked.without_extensions();
             }
+        }
+        if asked.is_none() {
+            // nobody can tell where an event ends in a compressed stream
+            head.remove_header(&header::ACCEPT_ENCODING);
         }
         let request = on_the_wire(head, asked.is_some()).into();
         let id = ConnectionId::random();
@@ -110,13 +117,12 @@ impl Dials {
         let dials = later.then_some(self.dials);
         Box::pin(async move {
             let patience = placed.patience;
-            let dialling = async {
-                let _place = match dials {
-                    Some(max) => Some(place_to_dial(&placed, max).await),
-                    None => None,
-                };
-                shared.dialler.dial(placed.endpoint.address, &request).await
+            // Waiting for the others is not the endpoint's fault: its time starts behind them.
+            let _place = match dials {
+                Some(max) => Some(place_to_dial(&placed, max).await),
+                None => None,
             };
+            let dialling = shared.dialler.dial(placed.endpoint.address, &request);
             let dialled = timeout(patience, dialling).await;
             (placed, dialled.unwrap_or(Err(DialError::Silent(patience))))
         })
@@ -217,7 +223,7 @@ pub(crate) fn draw() -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
-/// Waits for a place among the dials to this endpoint. The caller's patience bounds it.
+/// Waits for a place among the dials to this endpoint. The connection's deadline bounds it.
 async fn place_to_dial(placed: &Placed, max: u32) -> Dialing {
     loop {
         match placed.endpoint.load.try_dial(max) {
@@ -259,3 +265,6 @@ fn query_value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// What the contract's fields usually take.
 const CONTRACT_BYTES: usize = 256;
+
+#[cfg(test)]
+mod tests;

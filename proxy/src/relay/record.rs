@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use holdfast_core::connection::{Ending, Moved};
+use holdfast_core::connection::{Cause, Ending, Moved};
 use holdfast_core::health::Kind;
 use holdfast_core::{ClusterName, Endpoint, EndpointId, Relay, Why};
+
+use super::ConnectionId;
 
 /// Everything the access log and the metrics say about a connection that ended.
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub struct Ended {
     /// Why it had last been ordered to close or to move (`drain`, `shutdown`, ...); empty if it
     /// never was.
     pub because: &'static str,
+    /// Why it left its endpoint, if it was between two of them when it ended.
+    pub moving: Option<Cause>,
 }
 
 /// Who is told about connections. Called inside relays: it must not block.
@@ -46,7 +50,7 @@ pub trait Observer: Send + Sync + 'static {
     /// A connection was opened.
     fn opened(&self, relay: Relay, cluster: &ClusterName, endpoint: &EndpointId);
     /// A connection has another endpoint now, or came back to the same.
-    fn moved(&self, relay: Relay, cluster: &ClusterName, moved: &Moved);
+    fn moved(&self, connection: ConnectionId, relay: Relay, cluster: &ClusterName, moved: &Moved);
     /// A connection ended.
     fn ended(&self, record: &Ended);
     /// An endpoint served well or badly.

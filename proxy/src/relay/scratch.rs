@@ -7,15 +7,16 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// Reads once into memory that all relays of this thread share: an idle one owns none. `Ok(false)`
-/// is the end of the stream.
+/// Reads once, at most `max` bytes, into memory that all relays of this thread share: an idle one
+/// owns none. `Ok(false)` is the end of the stream.
 pub(super) fn with_scratch<S: AsyncRead + Unpin>(
     stream: &mut S,
     cx: &mut Context<'_>,
+    max: usize,
     take: impl FnOnce(&[u8]),
 ) -> Poll<io::Result<bool>> {
     SCRATCH.with_borrow_mut(|scratch| {
-        let mut read = ReadBuf::new(scratch);
+        let mut read = ReadBuf::new(&mut scratch[..max.clamp(1, SCRATCH_BYTES)]);
         ready!(Pin::new(stream).poll_read(cx, &mut read))?;
         let bytes = read.filled();
         if bytes.is_empty() {

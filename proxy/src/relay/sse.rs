@@ -124,8 +124,8 @@ impl Stream {
                     Command::Accept => self.accept(session, about).await?,
                     Command::Decline => return self.decline(session).await,
                     Command::Report(moved) => {
-                        let cluster = &self.dials.cluster;
-                        self.shared.observer.moved(Relay::Sse, cluster, &moved);
+                        let (id, cluster) = (self.dials.id, &self.dials.cluster);
+                        self.shared.observer.moved(id, Relay::Sse, cluster, &moved);
                         if let Some(registered) = &mut self.registered {
                             registered.moved_to(&moved.to);
                         }
@@ -160,6 +160,7 @@ impl Stream {
         let due = self.machine.poll_timeout().unwrap_or(now);
         let due = Moment::now() + due.since(now);
         let wants = self.machine.wants_upstream();
+        let max = self.machine.read_max();
         let Self {
             leg,
             dial,
@@ -176,7 +177,7 @@ impl Stream {
             }) => Wake::Dialled(Box::new(dialled)),
             read = poll_fn(|cx| match leg {
                 Some(Leg { stream, read, .. }) if wants => {
-                    with_scratch(stream, cx, |bytes| read.extend_from_slice(bytes))
+                    with_scratch(stream, cx, max, |bytes| read.extend_from_slice(bytes))
                 }
                 _ => Poll::Pending,
             }) => Wake::Read(read),
@@ -400,6 +401,7 @@ impl Stream {
             bytes: (0, self.bytes),
             ending,
             because: line.map(|line| line.because()).unwrap_or_default(),
+            moving: self.machine.moving(),
         });
         Ok(Relayed::Taken)
     }

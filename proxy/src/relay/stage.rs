@@ -25,7 +25,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
-use super::{Admitted, Ended, Observer, Relayed, Relays};
+use super::{Admitted, ConnectionId, Ended, Observer, Parts, Relayed, Relays};
 use crate::control::Snapshots;
 use crate::upstream::dial::Dialler;
 use crate::upstream::sanitize::sanitize;
@@ -78,15 +78,16 @@ impl Edge {
         let (sender, seen) = mpsc::unbounded_channel();
         let snapshots = Snapshots::default();
         let start = tokio::time::Instant::now();
-        let relays = Relays::new(
-            snapshots.clone(),
-            Arc::new(Watcher(sender)),
-            Dialler {
+        let relays = Relays::new(Parts {
+            snapshots: snapshots.clone(),
+            observer: Arc::new(Watcher(sender)),
+            dialler: Dialler {
                 connect: Duration::from_secs(1),
             },
             pulse,
-            Arc::new(move || Instant::after_start(start.elapsed())),
-        );
+            holdings: Arc::default(),
+            now: Arc::new(move || Instant::after_start(start.elapsed())),
+        });
         let app = App {
             relays: relays.clone(),
             snapshots: snapshots.clone(),
@@ -226,7 +227,7 @@ impl Observer for Watcher {
     fn opened(&self, _relay: Relay, _cluster: &ClusterName, _endpoint: &EndpointId) {
         let _ = self.0.send(Seen::Opened);
     }
-    fn moved(&self, _relay: Relay, _cluster: &ClusterName, moved: &Moved) {
+    fn moved(&self, _id: ConnectionId, _relay: Relay, _cluster: &ClusterName, moved: &Moved) {
         let _ = self.0.send(Seen::Moved(moved.clone()));
     }
     fn ended(&self, record: &Ended) {

@@ -13,8 +13,6 @@ pub(super) struct Connections {
     pub(super) move_seconds: Histogram,
     pub(super) lost: IntCounterVec,
     pub(super) ended: IntCounterVec,
-    pub(super) parked: IntGauge,
-    pub(super) buffer_full: IntCounterVec,
     pub(super) messages: IntCounterVec,
 }
 
@@ -71,15 +69,6 @@ impl Connections {
                 "Connections that ended, by relay and ending",
                 &["relay", "ending"],
             ),
-            parked: make.gauge(
-                "holdfast_parked",
-                "Connections that wait for an endpoint to take them",
-            ),
-            buffer_full: make.counters(
-                "holdfast_buffer_full_total",
-                "Times a bounded buffer was full, by buffer",
-                &["buffer"],
-            ),
             messages: make.counters(
                 "holdfast_messages_total",
                 "WebSocket messages and events carried, by relay and direction",
@@ -89,5 +78,6 @@ impl Connections {
     }
 }
 
-/// How moves end: at another endpoint, or back where they began since nobody else took them.
-pub(super) const OUTCOMES: [&str; 2] = ["moved", "back"];
+/// How moves end: at another endpoint, back where they began since nobody else took them, or
+/// with the connection, which is counted as lost then.
+pub(super) const OUTCOMES: [&str; 3] = ["moved", "back", "lost"];

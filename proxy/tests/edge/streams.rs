@@ -163,6 +163,28 @@ async fn a_client_that_has_said_all_still_hears_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_does_not_say_that_it_wants_events_gets_them_all_the_same() {
+    let script = |_: &str| streaming("id: 1\ndata: one\n\n");
+    let a = Endpoint::scripted("a", Arc::new(script)).await;
+    let proxy = Proxy::start(&[&a]).await;
+    let mut client = proxy.client().await;
+    let answer = client
+        .get("/", "Accept: */*\r\nAccept-Encoding: gzip\r\n")
+        .await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.field("content-type"), Some("text/event-stream"));
+    assert!(answer.cookie().is_some(), "it is kept at its endpoint");
+    client.expect(b"11\r\nid: 1\ndata: one\n\n\r\n").await;
+    let (plain, stream) = (a.head().await, a.head().await);
+    assert!(
+        plain.contains("gzip") && !stream.contains("gzip"),
+        "{stream}"
+    );
+    drop(client);
+    proxy.logged(|line| line["relay"] == "sse").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_refuses_a_long_message_is_heard_out() {
     let (proxy, mut client, mut stream, _a) = open(Setup::default()).await;
     // announced and begun, far from whole

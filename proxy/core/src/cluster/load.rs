@@ -27,6 +27,8 @@ pub struct Load {
     dialing: AtomicU32,
     /// Whether it served somebody badly since it last served somebody well.
     suspect: AtomicBool,
+    /// Whether something made what is known of it doubtful since it last answered a probe.
+    doubted: AtomicBool,
     /// Clients that were told to leave while it drains. Only looked at while it does.
     told: Mutex<HashSet<AffinityKey>>,
 }
@@ -41,6 +43,7 @@ impl Load {
             departing: AtomicU32::new(0),
             dialing: AtomicU32::new(0),
             suspect: AtomicBool::new(false),
+            doubted: AtomicBool::new(false),
             told: Mutex::default(),
         })
     }
@@ -133,6 +136,16 @@ impl Load {
             }
             Service::Silent => false,
         }
+    }
+
+    /// What is known of it is doubtful: news to the control plane once for each probe.
+    pub fn doubt(&self) -> bool {
+        !self.doubted.load(Ordering::Relaxed) && !self.doubted.swap(true, Ordering::Relaxed)
+    }
+
+    /// It answered a probe: what is known of it is true.
+    pub fn trust(&self) {
+        self.doubted.store(false, Ordering::Relaxed);
     }
 
     /// Remembers that this client was told to leave (Close 1012, or `retry:` and the end of

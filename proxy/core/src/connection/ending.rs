@@ -48,6 +48,8 @@ pub enum Lost {
     Torn,
     /// The attempt was refused as outdated twice.
     Conflict,
+    /// Too many connections of this proxy were without an endpoint (`limits.parked`).
+    Crowded,
 }
 
 /// Why a connection moves.
@@ -117,12 +119,13 @@ impl Ending {
 
 impl Lost {
     /// All there are.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Deadline,
         Self::Rewound,
         Self::Contract,
         Self::Torn,
         Self::Conflict,
+        Self::Crowded,
     ];
 
     /// Its name in logs and metrics.
@@ -133,6 +136,7 @@ impl Lost {
             Self::Contract => "contract",
             Self::Torn => "torn",
             Self::Conflict => "conflict",
+            Self::Crowded => "crowded",
         }
     }
 }

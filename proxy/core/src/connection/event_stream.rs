@@ -9,6 +9,7 @@ use std::sync::Arc;
 use holdfast_wire::sse::{self, Block, BlockId, BlockKind, Scanner};
 use holdfast_wire::websocket::CloseCode;
 
+use super::holdings::{Buffer, Share};
 use super::legs::{Legs, Whither};
 use super::queue::Queue;
 use super::search::Step;
@@ -37,6 +38,7 @@ pub struct EventStream {
     out: Queue,
     /// When bytes were last taken, or there were none.
     wrote: Instant,
+    share: Share,
     events: u64,
     commands: VecDeque<Command>,
 }
@@ -64,6 +66,7 @@ impl EventStream {
     pub fn open(opening: Opening, now: Instant) -> Self {
         Self {
             legs: Legs::open(&opening, now),
+            share: Share::new(opening.settings.holdings.clone()),
             scanner: Scanner::new(opening.settings.handoff.message_buffer),
             settings: opening.settings,
             stage: Stage::Opening,
@@ -92,6 +95,11 @@ impl EventStream {
     /// move is not obeyed until then, nor remembered.
     pub fn held_until(&self) -> Option<Instant> {
         self.legs.held_until(&self.settings)
+    }
+
+    /// Why it left its last endpoint, if no other has taken it since.
+    pub const fn moving(&self) -> Option<Cause> {
+        self.legs.moving()
     }
 
     /// Whether it is on its way to another endpoint, or to its end.
@@ -135,8 +143,12 @@ impl EventStream {
         } else {
             pulse.write_stall
         };
-        let watch = self.wrote + watch;
-        Some(stage.map_or(watch, |stage| stage.min(watch)))
+        let room = self.share.timeout();
+        stage
+            .into_iter()
+            .chain(room)
+            .chain([self.wrote + watch])
+            .min()
     }
 
     /// Time has passed.
@@ -155,6 +167,7 @@ impl EventStream {
             _ => {}
         }
         self.watch(now);
+        self.account(now);
     }
 
     /// Whom to dial. `None`: nobody; another [`Command::Dial`] may follow later.
@@ -200,7 +213,13 @@ impl EventStream {
 
     /// Whether bytes of the endpoint are wanted.
     pub fn wants_upstream(&self) -> bool {
-        self.attached && self.out.len() < self.settings.handoff.message_buffer
+        let bound = self.share.bound(self.settings.handoff.message_buffer);
+        self.attached && self.out.len() < bound
+    }
+
+    /// Bytes that may be read at once.
+    pub fn read_max(&self) -> usize {
+        self.share.bound(usize::MAX)
     }
 
     /// The endpoint sent these bytes of its stream.
@@ -221,6 +240,7 @@ impl EventStream {
         if idle {
             self.wrote = now;
         }
+        self.account(now);
     }
 
     /// The endpoint's stream ended: `complete` as HTTP has it, or cut.
@@ -270,6 +290,7 @@ impl EventStream {
     pub fn downstream_written(&mut self, count: usize, now: Instant) {
         self.out.consume(count);
         self.wrote = now;
+        self.account(now);
         if let Stage::Closing { ending } = self.stage
             && self.out.is_empty()
         {
@@ -290,7 +311,8 @@ impl EventStream {
             self.held = Vec::new();
         } else {
             self.held.extend_from_slice(bytes);
-            if piece.over_bound {
+            // Too large for the connection, or for all of them together.
+            if piece.over_bound || self.held.len() > self.share.message_bound(usize::MAX) {
                 self.out.push(&std::mem::take(&mut self.held));
                 self.passing = true;
             }
@@ -357,12 +379,16 @@ impl EventStream {
     fn leg_over(&mut self, why: (Cause, Whither), since: Instant, now: Instant) {
         self.drop_leg();
         if self.passing {
+            self.legs.left(why.0);
             return self.close(Ending::Lost(Lost::Torn));
         }
         self.held = Vec::new();
         self.scanner = Scanner::new(self.settings.handoff.message_buffer);
         self.stage = Stage::Searching;
         self.legs.leave(why, since, now, &self.settings);
+        if !self.share.park(true) {
+            return self.close(Ending::Lost(Lost::Crowded));
+        }
         if self.legs.dial_due(now) == Ok(true) {
             self.commands.push_back(Command::Dial);
         }
@@ -409,6 +435,7 @@ impl EventStream {
         self.attached = true;
         self.stage = Stage::Attached;
         self.wrote = now;
+        self.account(now);
     }
 
     fn unsuitable(&mut self, now: Instant) {
@@ -420,6 +447,20 @@ impl EventStream {
         match self.legs.refused(answer, now) {
             Step::Dial => self.commands.push_back(Command::Dial),
             Step::Lost(lost) => self.give_up(lost, now),
+        }
+    }
+
+    /// Counts what is held, and the bounds that were reached.
+    fn account(&mut self, now: Instant) {
+        let held = self.out.len();
+        self.share.hold(held + self.held.len());
+        let own = self.settings.handoff.message_buffer;
+        let full = held >= own;
+        let tight = held >= self.share.bound(own);
+        self.share.at(Buffer::Downstream, full, now);
+        self.share.at(Buffer::Process, tight && !full, now);
+        if !matches!(self.stage, Stage::Searching) {
+            let _ = self.share.park(false);
         }
     }
 

@@ -67,6 +67,19 @@ impl Frames {
         }
     }
 
+    /// From now on so many bytes of one message may be held; `None` holds none.
+    pub(super) const fn set_bound(&mut self, bound: Option<usize>) {
+        self.bound = bound;
+    }
+
+    /// Bytes of a message that is not whole.
+    pub(super) fn held_len(&self) -> usize {
+        match self.spent {
+            Spent::Held => 0,
+            Spent::Nothing | Spent::Begun => self.held.len(),
+        }
+    }
+
     /// A message was handed out in part: it cannot be dropped whole any more.
     pub(super) const fn passing(&self) -> bool {
         self.passing

@@ -26,7 +26,8 @@ pub(super) struct Legs {
     /// Whether anything with an id was delivered.
     delivered: bool,
     search: Option<Box<Search>>,
-    cause: Cause,
+    /// Why it left the last endpoint, until another takes it.
+    cause: Option<Cause>,
     /// When it went where a `421` sent it.
     followed: Option<Instant>,
     /// When the first of several legs began that all broke at once; they share one deadline.
@@ -61,7 +62,7 @@ impl Legs {
             last_event_id: opening.last_event_id,
             delivered: false,
             search: Some(Box::new(search)),
-            cause: Cause::Crash,
+            cause: None,
             followed: None,
             flapping_since: None,
             attached: now,
@@ -71,6 +72,10 @@ impl Legs {
 
     pub(super) const fn endpoint(&self) -> Option<&EndpointId> {
         self.endpoint.as_ref()
+    }
+
+    pub(super) const fn moving(&self) -> Option<Cause> {
+        self.cause
     }
 
     /// A message or event was delivered whole, under this id if it had one.
@@ -90,6 +95,11 @@ impl Legs {
     /// The instant before which it is not moved on purpose.
     pub(super) fn held_until(&self, settings: &Settings) -> Option<Instant> {
         self.followed.map(|at| at + settings.handoff.hold)
+    }
+
+    /// The leg is over, and there is no way to go on.
+    pub(super) fn left(&mut self, cause: Cause) {
+        self.cause = Some(cause);
     }
 
     /// The leg is over; look for another.
@@ -117,7 +127,7 @@ impl Legs {
         if start < now {
             search.wait(now, self.draw);
         }
-        self.cause = cause;
+        self.cause = Some(cause);
         self.search = Some(Box::new(search));
     }
 
@@ -191,7 +201,7 @@ impl Legs {
         Some(Moved {
             from,
             to,
-            cause: self.cause,
+            cause: self.cause.take()?,
             took: now.since(search.since),
         })
     }

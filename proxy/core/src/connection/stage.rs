@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use holdfast_wire::websocket::{ControlFrame, Opcode, encode_data};
 
-use super::{Opening, Settings, Terms};
+use super::{Holdings, Opening, Settings, Terms};
 use crate::affinity::AffinityKey;
 use crate::cluster::{
     Admin, Cluster, ClusterName, ClusterSettings, Contract, Endpoint, EndpointId, HandoffSettings,
@@ -20,6 +20,8 @@ pub(super) struct World {
     settings: Arc<ClusterSettings>,
     members: Vec<Endpoint>,
     pub(super) now: Instant,
+    /// Shared with other connections of the play.
+    pub(super) holdings: Arc<Holdings>,
 }
 
 pub(super) const KEY: AffinityKey = AffinityKey::from_bits(7);
@@ -46,6 +48,7 @@ impl World {
             settings,
             members,
             now: Instant::START,
+            holdings: Arc::default(),
         };
         world.publish();
         world
@@ -57,6 +60,7 @@ impl World {
             settings: Arc::new(Settings {
                 handoff: self.settings.handoff.clone(),
                 retry: Duration::from_secs(1),
+                holdings: self.holdings.clone(),
                 ..Settings::default()
             }),
             endpoint: self

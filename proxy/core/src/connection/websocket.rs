@@ -1,5 +1,7 @@
 //! One relayed WebSocket.
 
+mod closing;
+mod holding;
 mod moving;
 #[cfg(test)]
 mod tests;
@@ -10,8 +12,10 @@ use std::sync::Arc;
 use holdfast_wire::contract::{EventId, Note, PREFIX};
 use holdfast_wire::websocket::{CloseCode, ControlFrame};
 
+use self::closing::Close;
 use self::moving::Step;
 use super::frames::{Frames, Part, Said};
+use super::holdings::Share;
 use super::legs::Legs;
 use super::pulse::{Beat, Pulse};
 use super::queue::Queue;
@@ -34,6 +38,7 @@ pub struct WebSocket {
     up: Up,
     down: Down,
     pulse: Pulse,
+    share: Share,
     commands: VecDeque<Command>,
 }
 
@@ -93,6 +98,7 @@ impl WebSocket {
     pub fn open(opening: Opening, now: Instant) -> Self {
         Self {
             legs: Legs::open(&opening, now),
+            share: Share::new(opening.settings.holdings.clone()),
             settings: opening.settings,
             stage: Stage::Opening,
             contract: false,
@@ -133,6 +139,11 @@ impl WebSocket {
     /// his mind by that time.
     pub fn held_until(&self) -> Option<Instant> {
         self.legs.held_until(&self.settings)
+    }
+
+    /// Why it left its last endpoint, if no other has taken it since.
+    pub const fn moving(&self) -> Option<Cause> {
+        self.legs.moving()
     }
 
     /// Whether it is on its way to another endpoint, or to its end.
@@ -182,7 +193,8 @@ impl WebSocket {
             Stage::Searching => self.legs.timeout(),
         };
         let pulse = self.pulse.timeout(&self.settings.pulse);
-        Some(stage.map_or(pulse, |stage| stage.min(pulse)))
+        let room = self.share.timeout();
+        stage.into_iter().chain(room).chain([pulse]).min()
     }
 
     /// Time has passed.
@@ -201,6 +213,7 @@ impl WebSocket {
             Stage::Closing { until, ending } if now >= until => self.end(ending),
             _ => {}
         }
+        self.account(now);
     }
 
     /// Whom to dial. `None`: nobody; another [`Command::Dial`] may follow later.
@@ -223,18 +236,15 @@ impl WebSocket {
 
     /// Whether bytes of the client are wanted.
     pub fn wants_downstream(&self) -> bool {
-        let bound = if self.contract {
-            self.settings.handoff.unaccepted_buffer
-        } else {
-            self.settings.handoff.message_buffer
-        };
         let open = !matches!(self.stage, Stage::Opening | Stage::Ended) && !self.up.ended;
+        let bound = self.share.bound(self.up_bound());
         open && (self.up.closed.is_some() || self.up.replay.occupied() < bound)
     }
 
     /// The client sent these bytes.
     pub fn handle_downstream(&mut self, bytes: &[u8], now: Instant) {
         self.pulse.heard(now);
+        self.bound_messages();
         let mut input = bytes;
         while self.up.closed.is_none() {
             let Up {
@@ -278,11 +288,18 @@ impl WebSocket {
 
     /// Whether bytes of the endpoint are wanted.
     pub fn wants_upstream(&self) -> bool {
-        self.attached && self.down.out.len() < self.settings.handoff.message_buffer
+        let bound = self.share.bound(self.settings.handoff.message_buffer);
+        self.attached && self.down.out.len() < bound
+    }
+
+    /// Bytes that may be read at once.
+    pub fn read_max(&self) -> usize {
+        self.share.bound(usize::MAX)
     }
 
     /// The endpoint sent these bytes.
     pub fn handle_upstream(&mut self, bytes: &[u8], now: Instant) {
+        self.bound_messages();
         let mut input = bytes;
         while self.attached && self.down.closed.is_none() {
             let part = match self.down.frames.next(&mut input) {
@@ -428,123 +445,6 @@ impl WebSocket {
         }
     }
 
-    /// The client's Close goes to the endpoint like anything else, and wins over a move.
-    fn client_closed(&mut self, now: Instant) {
-        let Some(code) = self.up.closed else { return };
-        let until = now + CLOSING;
-        match self.stage {
-            Stage::Detaching {
-                step: Step::Boundary | Step::Acceptance,
-                ..
-            }
-            | Stage::Attached => {
-                self.up.replay.release();
-                self.stage = Stage::Closing {
-                    until,
-                    ending: Ending::ClientClosed(code),
-                };
-            }
-            Stage::Searching if !self.up.replay.owes() => self.answer_client(code, now),
-            Stage::Leaving { .. } => {
-                self.stage = Stage::Closing {
-                    until,
-                    ending: Ending::ClientClosed(code),
-                };
-            }
-            _ => {}
-        }
-    }
-
-    /// There is no endpoint to answer the client's Close, and none is needed.
-    fn answer_client(&mut self, code: CloseCode, now: Instant) {
-        self.close_with(code, Ending::ClientClosed(code), now);
-    }
-
-    /// What the endpoint's Close means depends on who began.
-    fn endpoint_closed(&mut self, close: &Close, now: Instant) {
-        let restarts = matches!(close.code, CloseCode::RESTART | CloseCode::GOING_AWAY);
-        match self.stage {
-            Stage::Detaching {
-                cause,
-                since,
-                step: Step::Farewell,
-                ..
-            } => {
-                self.leg_over(cause, since, now);
-            }
-            _ if self.contract && restarts && self.up.closed.is_none() => match self.stage {
-                // A proxy that leaves has nowhere to move it to.
-                Stage::Leaving { .. } | Stage::Closing { .. } => self.pass_close(close, now),
-                _ => self.leg_over(Cause::Wish, now, now),
-            },
-            _ => self.pass_close(close, now),
-        }
-    }
-
-    fn pass_close(&mut self, close: &Close, now: Instant) {
-        self.up.replay.release();
-        self.down.out.push(&close.frame);
-        self.down.closed = Some(close.code);
-        if !matches!(self.stage, Stage::Closing { .. }) {
-            let ending = Ending::EndpointClosed(close.code);
-            self.stage = Stage::Closing {
-                until: now + CLOSING,
-                ending,
-            };
-        }
-    }
-
-    /// Ends the connection with the edge's own Close, where a frame may stand.
-    fn close(&mut self, ending: Ending, now: Instant) {
-        self.close_with(ending.code(), ending, now);
-    }
-
-    fn close_with(&mut self, code: CloseCode, ending: Ending, now: Instant) {
-        if matches!(self.stage, Stage::Ended) {
-            return;
-        }
-        let cut = self.down.frames.inside_frame();
-        // A client that is closed politely answers, and its answer is the endpoint's Close.
-        if ending != Ending::Drained {
-            self.drop_leg();
-        }
-        if cut || self.down.closed.is_some() || self.up.ended {
-            return self.end(ending);
-        }
-        let close = ControlFrame::close(code, ending.as_str(), None);
-        self.down.out.push(close.as_ref());
-        self.down.closed = Some(code);
-        self.up.replay.release();
-        self.stage = Stage::Closing {
-            until: now + CLOSING,
-            ending,
-        };
-        self.progress(now);
-    }
-
-    fn drop_leg(&mut self) {
-        if self.attached || matches!(self.stage, Stage::Searching) {
-            self.commands.push_back(Command::HangUp);
-        }
-        self.attached = false;
-        self.legs.give_up();
-    }
-
-    fn end(&mut self, ending: Ending) {
-        if matches!(self.stage, Stage::Ended) {
-            return;
-        }
-        self.drop_leg();
-        self.stage = Stage::Ended;
-        self.commands.push_back(Command::End(ending));
-    }
-
-    fn decline(&mut self) {
-        self.legs.give_up();
-        self.stage = Stage::Ended;
-        self.commands.push_back(Command::Decline);
-    }
-
     /// Does what has become possible: the next step of a move, or the end.
     fn progress(&mut self, now: Instant) {
         let reading = self.wants_downstream();
@@ -555,17 +455,7 @@ impl WebSocket {
             Stage::Closing { ending, .. } if self.is_closed() => self.end(ending),
             _ => {}
         }
-    }
-
-    /// Both sides have said and got what they were to get.
-    fn is_closed(&self) -> bool {
-        let flushed = self.down.out.is_empty();
-        if !self.attached {
-            // Only the client is left, and it was told; its answer has nowhere to go.
-            return flushed && (self.up.closed.is_some() || self.up.ended);
-        }
-        let told = self.up.closed.is_some() && self.down.closed.is_some();
-        flushed && told && self.up.replay.unsent().is_empty()
+        self.account(now);
     }
 }
 
@@ -602,10 +492,4 @@ fn take(
         }
     };
     replay.push_opaque(bytes);
-}
-
-/// A Close of the endpoint.
-struct Close {
-    frame: Box<[u8]>,
-    code: CloseCode,
 }

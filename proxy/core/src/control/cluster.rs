@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::endpoint::EndpointState;
 use super::{By, Cause, Command, Count, Desk, Heard, Member, What};
-use crate::cluster::{Cluster, ClusterSettings, Contract, Endpoint, EndpointId};
+use crate::cluster::{Admin, Cluster, ClusterSettings, Contract, Endpoint, EndpointId};
 use crate::cluster::{Health, Percent};
 use crate::health::{Kind, Readiness};
 use crate::time::Instant;
@@ -120,7 +120,10 @@ impl ClusterState {
         now: Instant,
     ) {
         let draw = desk.draw();
+        let failed = result.is_err();
+        let was_down = self.is_down(id);
         let answer = |e: &mut EndpointState| {
+            e.load.trust();
             let said = result.as_ref().map(|_| ()).map_err(String::as_str);
             let was_down = e.health() == Health::Down;
             e.slots
@@ -139,6 +142,28 @@ impl ClusterState {
             }
         };
         self.change(id, desk, now, answer, By::Itself);
+        if failed && was_down && !self.view.failing_open {
+            // A dial may have been answered just before it was given up.
+            self.abandon(id, desk);
+        }
+    }
+
+    fn is_down(&self, id: &EndpointId) -> bool {
+        let state = self.endpoints.get(id);
+        state.is_some_and(|e| e.health() == Health::Down)
+    }
+
+    /// Whoever is connected to it goes elsewhere, without waiting for its connection to break.
+    fn abandon(&self, id: &EndpointId, desk: &mut Desk) {
+        let state = self.endpoints.get(id);
+        if state.is_some_and(|e| e.contract && e.load.connections() > 0) {
+            desk.order(Command::Move {
+                cluster: self.settings.name.clone(),
+                endpoint: id.clone(),
+                count: Count::All,
+                cause: Cause::Dead,
+            });
+        }
     }
 
     /// The data plane saw how it served.
@@ -152,6 +177,9 @@ impl ClusterState {
                 desk.report(Some(&settings.name), Some(id), What::Contract);
             }
             return;
+        }
+        if kind.is_doubt() {
+            return self.doubt(id, now);
         }
         let room = self.may_eject_one_more();
         let Some(state) = self.endpoints.get_mut(id).filter(|e| e.is_present()) else {
@@ -173,6 +201,16 @@ impl ClusterState {
             self.change(id, desk, now, take_out, By::Itself);
         } else if !was_due {
             desk.report(Some(&settings.name), Some(id), What::Spared);
+        }
+    }
+
+    /// Somebody was sent away from there: either it drains and we do not know it yet, or others
+    /// do not any more. Both are asked at once, or clients would be refused until the next probe.
+    fn doubt(&mut self, id: &EndpointId, now: Instant) {
+        for (known, state) in &mut self.endpoints {
+            if known == id || state.wishes.admin() == Admin::Drain {
+                state.slots.iter_mut().for_each(|slot| slot.hurry(now));
+            }
         }
     }
 
@@ -259,14 +297,7 @@ impl ClusterState {
         }
         if to_health == Health::Down && health != Health::Down {
             state.load.forget_report();
-            if state.contract && state.load.connections() > 0 {
-                desk.order(Command::Move {
-                    cluster: name.clone(),
-                    endpoint: id.clone(),
-                    count: Count::All,
-                    cause: Cause::Dead,
-                });
-            }
+            self.abandon(id, desk);
         }
         if admin != to_admin {
             desk.report(

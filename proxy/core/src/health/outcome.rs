@@ -13,6 +13,8 @@ pub enum Kind {
     /// It keeps the handoff contract and does not take this now: shedding load, or handing the
     /// session over.
     NotTaken,
+    /// Somebody would have been sent there, were it not believed to drain.
+    Missed,
     /// It took the request and then broke the connection, or let the answer run out of time.
     Broken,
     /// A WebSocket ended.
@@ -49,6 +51,15 @@ impl Kind {
         }
     }
 
+    /// Whether it shows that what is known of the cluster may be old: an endpoint sends away
+    /// what others think is its own, or nobody is left who is not believed to drain.
+    pub const fn is_doubt(self) -> bool {
+        matches!(
+            self,
+            Self::NotTaken | Self::Missed | Self::Answered { status: 421 }
+        )
+    }
+
     /// What it says of the endpoint. A graceful close is no failure: 1000, 1001 and 1012 are
     /// how servers say goodbye, 4000 and up is the application's own word. 1006, 1011 and 1013
     /// are how broken or overloaded ones do. 502 to 504 say that it cannot serve; any other
@@ -66,7 +77,9 @@ impl Kind {
             Self::Closed {
                 code: Some(1000 | 1001 | 1012),
             } => Service::Good,
-            Self::Closed { .. } | Self::Contract { .. } | Self::NotTaken => Service::Silent,
+            Self::Closed { .. } | Self::Contract { .. } | Self::NotTaken | Self::Missed => {
+                Service::Silent
+            }
         }
     }
 }

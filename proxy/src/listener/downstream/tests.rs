@@ -17,6 +17,8 @@ const LIMITS: Limits = Limits {
     connections: 1,
     requests_per_connection: None,
     h2_streams: 1,
+    held: 1 << 20,
+    parked: 1,
 };
 
 fn pair() -> (Downstream<DuplexStream>, DuplexStream, Arc<Gate>) {

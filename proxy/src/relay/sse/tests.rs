@@ -173,7 +173,8 @@ async fn an_opaque_stream_passes_as_it_is_and_its_cut_is_seen() {
         request.contains("last-event-id: any thing\r\n"),
         "{request}"
     );
-    assert!(request.contains("accept-encoding: gzip\r\n"), "{request}");
+    // Nobody can tell where an event ends in a compressed stream.
+    assert!(!request.contains("accept-encoding"), "{request}");
     endpoint
         .write_all(STREAM.as_bytes())
         .await

@@ -162,9 +162,10 @@ impl Task {
                     self.dial = None;
                 }
                 Command::Report(moved) => {
+                    let (id, cluster) = (self.dials.id, &self.dials.cluster);
                     self.shared
                         .observer
-                        .moved(Relay::WebSocket, &self.dials.cluster, &moved);
+                        .moved(id, Relay::WebSocket, cluster, &moved);
                     self.registered.moved_to(&moved.to);
                 }
                 Command::End(ending) => return Some(ending),
@@ -231,10 +232,8 @@ impl Task {
             if due <= now {
                 self.machine.handle_timeout(now);
                 self.open.set_departing(self.machine.is_leaving());
-                if self.machine.has_command() || !self.machine.to_downstream().is_empty() {
-                    return Poll::Ready(());
-                }
-                continue;
+                // It may want anything now, also to read again.
+                return Poll::Ready(());
             }
             // Most wakes put the timeout off: a timer that rings too early is set anew then,
             // which is rarer than with each message.
@@ -322,7 +321,8 @@ impl Task {
         let Self {
             machine, traffic, ..
         } = self;
-        let read = with_scratch(&mut traffic.client, cx, |bytes| {
+        let max = machine.read_max();
+        let read = with_scratch(&mut traffic.client, cx, max, |bytes| {
             traffic.from_client += bytes.len() as u64;
             machine.handle_downstream(bytes, now);
         });
@@ -341,7 +341,10 @@ impl Task {
         let Some(endpoint) = &mut traffic.endpoint else {
             return false;
         };
-        let read = with_scratch(endpoint, cx, |bytes| machine.handle_upstream(bytes, now));
+        let max = machine.read_max();
+        let read = with_scratch(endpoint, cx, max, |bytes| {
+            machine.handle_upstream(bytes, now);
+        });
         match read {
             Poll::Pending => false,
             Poll::Ready(Ok(true)) => true,
@@ -420,6 +423,7 @@ impl Task {
             bytes: (self.traffic.from_client, self.traffic.to_client),
             ending,
             because: line.because(),
+            moving: self.machine.moving(),
         });
     }
 }

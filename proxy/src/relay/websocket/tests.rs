@@ -452,3 +452,17 @@ async fn an_opaque_endpoint_knows_whom_it_told_to_leave_before_the_client_does()
     let ended = edge.ended().await;
     assert_eq!((ended.ending, ended.because), (Ending::Drained, "drain"));
 }
+
+#[tokio::test]
+async fn an_extension_that_nobody_asked_for_is_no_answer() {
+    let (a, b) = (Scripted::new().await, Scripted::new().await);
+    let edge = edge(Contract::Auto, &[("a", &a), ("b", &b)]).await;
+    let mut client = edge.connect().await;
+    let asks = upgrade("Sec-WebSocket-Extensions: permessage-deflate\r\n");
+    client.write_all(asks.as_bytes()).await.expect("written");
+    let takes = format!("{CONTRACT}Sec-WebSocket-Extensions: permessage-deflate\r\n");
+    let (_refused, _) = a.upgraded(&takes).await;
+    // A first answer that is none is no reason to ask others: the client hears of it.
+    let head = read_head(&mut client).await;
+    assert!(head.starts_with("HTTP/1.1 502 "), "{head}");
+}

@@ -229,3 +229,19 @@ fn a_client_that_takes_nothing_is_given_up() {
     }
     assert_eq!(play.ended, Some(Ending::ClientSlow));
 }
+
+#[test]
+fn what_streams_hold_is_bounded_for_all_of_them_together() {
+    let mut play = Play::attached(Contract::Auto);
+    let holdings = play.world.holdings.clone();
+    play.stream
+        .handle_upstream(&[b'x'; 20_000][..], play.world.now);
+    assert!(holdings.bytes() >= 16 << 10, "an event that is not whole");
+    play.hears("\n\n");
+    assert_eq!(holdings.bytes(), 0);
+    play.stream.handle_upstream_end(false, play.world.now);
+    assert_eq!(holdings.parked(), 1);
+    play.dial().expect("somebody");
+    play.answer(Answer::Taken(terms(0)));
+    assert_eq!(holdings.parked(), 0);
+}

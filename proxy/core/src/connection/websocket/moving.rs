@@ -136,7 +136,10 @@ impl WebSocket {
             Stage::Ended => {}
             Stage::Closing { ending, .. } => self.leg_over_while_closing(ending, since, now),
             Stage::Leaving { .. } => self.close(Ending::Drained, now),
-            _ if torn => self.close(Ending::Lost(Lost::Torn), now),
+            _ if torn => {
+                self.legs.left(cause);
+                self.close(Ending::Lost(Lost::Torn), now);
+            }
             _ => match self.up.closed {
                 Some(code) if !self.up.replay.owes() => self.answer_client(code, now),
                 _ => self.search(cause, since, now),
@@ -161,6 +164,9 @@ impl WebSocket {
             _ => Whither::Away,
         };
         self.legs.leave((cause, asked), since, now, &self.settings);
+        if !self.share.park(true) {
+            return self.close(Ending::Lost(Lost::Crowded), now);
+        }
         if self.legs.dial_due(now) == Ok(true) {
             self.commands.push_back(Command::Dial);
         }
@@ -276,10 +282,5 @@ impl WebSocket {
         } else {
             self.close(Ending::Lost(lost), now);
         }
-    }
-
-    fn held_bytes(&self) -> Option<usize> {
-        self.contract
-            .then_some(self.settings.handoff.message_buffer)
     }
 }

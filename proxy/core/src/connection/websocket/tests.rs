@@ -2,15 +2,19 @@
 
 mod bounds;
 mod closing;
+mod holding;
 mod properties;
 mod search;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_wire::websocket::{CloseCode, Control, ControlFrame, Scanner};
 
 use super::super::stage::{World, id, masked, note, plain, terms};
-use super::super::{Answer, Cause, Command, Ending, Lost, Moved, Order, Placed, Terms, WebSocket};
+use super::super::{
+    Answer, Cause, Command, Ending, Holdings, Lost, Moved, Order, Placed, Terms, WebSocket,
+};
 use crate::cluster::Contract;
 
 /// A connection, its world, and what its two ends have seen.
@@ -27,7 +31,13 @@ struct Play {
 
 impl Play {
     fn opening(contract: Contract, at: &str) -> Self {
-        let world = World::new(contract);
+        Self::beside(Arc::default(), contract, at)
+    }
+
+    /// The same beside others that hold something.
+    fn beside(holdings: Arc<Holdings>, contract: Contract, at: &str) -> Self {
+        let mut world = World::new(contract);
+        world.holdings = holdings;
         let socket = WebSocket::open(world.opening(at), world.now);
         Self {
             world,
@@ -43,7 +53,11 @@ impl Play {
 
     /// Connected to `a`, which keeps the contract.
     fn attached() -> Self {
-        let mut play = Self::opening(Contract::Auto, "a");
+        Self::attached_beside(Arc::default())
+    }
+
+    fn attached_beside(holdings: Arc<Holdings>) -> Self {
+        let mut play = Self::beside(holdings, Contract::Auto, "a");
         play.dialled("a");
         play.answer(Answer::Taken(terms(0)));
         assert!(play.accepted);

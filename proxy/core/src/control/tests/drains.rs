@@ -218,3 +218,33 @@ fn connections_of_an_endpoint_that_is_gone_move_like_in_a_drain() {
         (Admin::Ready, false)
     );
 }
+
+#[test]
+fn an_endpoint_that_sends_away_its_own_makes_us_ask_those_who_are_believed_to_drain() {
+    for doubt in [Kind::NotTaken, Kind::Missed, Kind::Answered { status: 421 }] {
+        let mut play = Play::new("abc", |s| {
+            contract(s);
+            probed(s);
+        });
+        let draining = |_: &str| {
+            Ok(Readiness {
+                state: ReadinessState::Draining,
+                sessions: None,
+            })
+        };
+        play.pass_probing(SECOND, draining);
+        assert_eq!(play.at("b").admin, Admin::Drain);
+        let asked = play.probes.len();
+        play.outcome("a", doubt);
+        // Half a second is a quarter of the interval: no flood of refusals makes it less.
+        play.pass(Duration::from_millis(1));
+        let mut again: Vec<_> = play.probes[asked..]
+            .iter()
+            .map(|(_, endpoint)| endpoint.clone())
+            .collect();
+        again.sort();
+        assert_eq!(again, [id("a"), id("b"), id("c")], "{doubt:?}");
+        play.pass_probing(Duration::ZERO, |_| ready());
+        assert_eq!(play.at("b").admin, Admin::Ready, "{doubt:?}");
+    }
+}

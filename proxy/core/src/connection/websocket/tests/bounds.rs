@@ -19,6 +19,7 @@ fn a_large_message_cut_on_its_way_to_the_client_ends_the_connection() {
         Some(Ending::Lost(Lost::Torn)),
         "no Close fits inside a frame"
     );
+    assert_eq!(play.socket.moving(), Some(Cause::Crash));
 }
 
 #[test]

@@ -95,6 +95,7 @@ fn three_hops_are_followed_and_a_circle_ends_at_the_deadline() {
     assert!(play.world.now.since_start() <= 10 * SECOND);
     play.says(&close(1012, MASK));
     assert_eq!(play.ended, Some(Ending::Lost(Lost::Deadline)));
+    assert_eq!(play.socket.moving(), Some(Cause::Crash), "counted as such");
 }
 
 #[test]
