@@ -16,6 +16,7 @@
     reason = "the macro that describes routes qualifies what it is given"
 )]
 
+mod arrival;
 mod audit;
 mod context;
 mod control;

@@ -43,6 +43,8 @@ pub enum Code {
     StoreUnavailable,
     /// Not done within the time allowed; whether it was executed is unknown.
     Timeout,
+    /// The request's body did not come within the time allowed; nothing was executed.
+    BodyTimeout,
     /// A path or method that is not served here.
     MethodNotAllowed,
     /// The body is of a type that is not understood.
@@ -53,7 +55,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, in the order of the documentation.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::BadRequest,
         Self::InvalidArgument,
         Self::Forbidden,
@@ -69,6 +71,7 @@ impl Code {
         Self::Unavailable,
         Self::StoreUnavailable,
         Self::Timeout,
+        Self::BodyTimeout,
         Self::MethodNotAllowed,
         Self::UnsupportedMediaType,
         Self::Internal,
@@ -92,6 +95,7 @@ impl Code {
             Self::Unavailable => "unavailable",
             Self::StoreUnavailable => "store_unavailable",
             Self::Timeout => "timeout",
+            Self::BodyTimeout => "body_timeout",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Internal => "internal",
@@ -116,6 +120,7 @@ impl Code {
             Self::Unavailable => "Not now",
             Self::StoreUnavailable => "The store does not answer",
             Self::Timeout => "Not done in time",
+            Self::BodyTimeout => "The body did not come in time",
             Self::MethodNotAllowed => "Not with this method",
             Self::UnsupportedMediaType => "Not in this format",
             Self::Internal => "A fault of ours",
@@ -136,6 +141,7 @@ impl Code {
             Self::WrongEndpoint => 421,
             Self::Unavailable | Self::StoreUnavailable => 503,
             Self::Timeout => 504,
+            Self::BodyTimeout => 408,
             Self::MethodNotAllowed => 405,
             Self::UnsupportedMediaType => 415,
             Self::Internal => 500,
@@ -155,7 +161,7 @@ impl Code {
             Self::TooLarge => tonic::Code::OutOfRange,
             Self::QuotaExceeded => tonic::Code::ResourceExhausted,
             Self::Unavailable | Self::StoreUnavailable => tonic::Code::Unavailable,
-            Self::Timeout => tonic::Code::DeadlineExceeded,
+            Self::Timeout | Self::BodyTimeout => tonic::Code::DeadlineExceeded,
             Self::MethodNotAllowed => tonic::Code::Unimplemented,
             Self::Internal => tonic::Code::Internal,
         }
@@ -170,6 +176,7 @@ impl Code {
                 | Self::Unavailable
                 | Self::StoreUnavailable
                 | Self::Timeout
+                | Self::BodyTimeout
                 | Self::Gap
         )
     }
@@ -210,7 +217,7 @@ mod tests {
     fn what_is_retryable_is_never_blamed_on_the_request() {
         for code in Code::ALL.into_iter().filter(|code| code.retryable()) {
             assert!(
-                matches!(code.http_status(), 409 | 421 | 429 | 503 | 504),
+                matches!(code.http_status(), 408 | 409 | 421 | 429 | 503 | 504),
                 "{code}"
             );
         }

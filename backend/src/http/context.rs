@@ -2,6 +2,7 @@
 //! whatever failed gets its shape.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -13,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::app::Backend;
 use crate::failure::Failure;
+use crate::http::arrival::Arrival;
 use crate::http::problem;
 use crate::identity::Peer;
 use crate::listener::PeerAddress;
@@ -42,12 +44,10 @@ pub(super) async fn enter(
         request_id = %id, method = %request.method(), path = request.uri().path(), "request"
     );
 
-    let answered = timeout(backend.config.timeouts.request, next.run(request)).await;
-    let mut response = answered.unwrap_or_else(|_| {
-        let seconds = backend.config.timeouts.request.as_secs();
-        let detail = format!("not done within {seconds} s; whether it was executed is unknown");
-        Failure::new(Code::Timeout, detail).into_response()
-    });
+    let limit = backend.config.timeouts.request;
+    let (request, arrival) = Arrival::watch(request);
+    let answered = timeout(limit, next.run(request)).await;
+    let mut response = answered.unwrap_or_else(|_| late(limit, &arrival).into_response());
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
         response = match grpc {
             true => service::status(unimplemented(failure)).into_http(),
@@ -64,6 +64,17 @@ pub(super) async fn enter(
     }
     backend.metrics.answered(response.status());
     response
+}
+
+/// Nothing is executed before its body is whole, so a body that did not come is no timeout of ours.
+fn late(limit: Duration, arrival: &Arrival) -> Failure {
+    let seconds = limit.as_secs_f32();
+    if arrival.is_awaited() {
+        let detail = format!("the body was not whole within {seconds} s; nothing was executed");
+        return Failure::new(Code::BodyTimeout, detail);
+    }
+    let detail = format!("not done within {seconds} s; whether it was executed is unknown");
+    Failure::new(Code::Timeout, detail)
 }
 
 /// A stream keeps the contract or not by how it was asked for: its own handler says so.

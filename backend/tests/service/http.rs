@@ -198,6 +198,6 @@ async fn a_body_that_does_not_come_is_given_up_while_others_are_served() {
     soon(slow.read_to_string(&mut answer))
         .await
         .expect("it is answered and closed");
-    assert!(answer.starts_with("HTTP/1.1 504 "), "{answer}");
-    assert!(answer.contains("\"code\":\"timeout\""), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("\"code\":\"body_timeout\""), "{answer}");
 }
