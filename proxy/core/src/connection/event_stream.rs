@@ -122,6 +122,11 @@ impl EventStream {
         self.events
     }
 
+    /// Bytes held for the client, with the begun event.
+    pub fn held(&self) -> usize {
+        self.out.len() + self.held.len()
+    }
+
     /// What is to be done next.
     pub fn poll_command(&mut self) -> Option<Command> {
         self.commands.pop_front()

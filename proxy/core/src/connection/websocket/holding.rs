@@ -5,6 +5,18 @@ use super::{Stage, WebSocket};
 use crate::time::Instant;
 
 impl WebSocket {
+    /// How many of the client's messages the endpoints said they have accepted, over all legs.
+    pub const fn accepted(&self) -> u64 {
+        self.up.replay.accepted()
+    }
+
+    /// Bytes held for the endpoint, with what the client has begun to say, and for the client.
+    pub fn held(&self) -> (usize, usize) {
+        let Self { up, down, .. } = self;
+        let for_endpoint = up.replay.occupied() + up.farewell.len() + up.frames.held_len();
+        (for_endpoint, down.out.len() + down.frames.held_len())
+    }
+
     /// Bytes of the client that may wait for the endpoint.
     pub(super) fn up_bound(&self) -> usize {
         let handoff = &self.settings.handoff;
