@@ -160,7 +160,11 @@ impl Running {
     /// Runs the session until it is over here.
     pub(super) async fn run(mut self) -> Over {
         let over = loop {
-            self.go_on();
+            if self.go_on() == Advanced::Again {
+                // a leg taken before the market is up to the clock would seem to be ahead of it
+                tokio::task::yield_now().await;
+                continue;
+            }
             if self.held_is_ready {
                 self.held_is_ready = false;
                 if let Some(mail) = self.held.take()
@@ -186,12 +190,12 @@ impl Running {
         over
     }
 
-    /// Lets the market go on to now, then opens the next append.
-    fn go_on(&mut self) {
+    /// Lets the market go on to now, then opens the next append. Says whether it is there.
+    fn go_on(&mut self) -> Advanced {
         if !self.holder.serves() {
-            return;
+            return Advanced::Done;
         }
-        let grown = {
+        let (grown, advanced) = {
             let mut log = self.shared.log.lock();
             let before = log.top();
             let advanced = self.engine.advance(&mut log, wall_ms());
@@ -200,7 +204,7 @@ impl Running {
                 Advanced::Again => now,
                 Advanced::Done => now + self.settings.pulse,
             };
-            log.top() > before
+            (log.top() > before, advanced)
         };
         if grown {
             self.wake_legs();
@@ -208,6 +212,7 @@ impl Running {
         if self.append.is_none() && self.times.trouble.is_none() {
             self.open_append();
         }
+        advanced
     }
 
     /// Waits for one thing to happen and acts on it.
