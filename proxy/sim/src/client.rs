@@ -17,6 +17,8 @@ pub(crate) struct Client {
     pub(crate) cookie: Option<String>,
     /// It said so much that nobody read yet.
     pub(crate) out: Vec<u8>,
+    /// It takes nothing of what is sent to it.
+    pub(crate) stalled: bool,
     frames: Frames,
     scanner: sse::Scanner,
     block: Vec<u8>,
@@ -27,6 +29,8 @@ pub(crate) struct Client {
     pub(crate) answers: u64,
     /// The texts of all messages with an id, in order.
     pub(crate) heard: Vec<Heard>,
+    /// How many of them before the store last lost something.
+    pub(crate) heard_before_loss: usize,
     pub(crate) echoes: u64,
     pub(crate) closed: Option<u16>,
     pub(crate) resets: u64,
@@ -71,6 +75,7 @@ impl Client {
             sse,
             cookie: None,
             out: Vec::new(),
+            stalled: false,
             frames: Frames::default(),
             scanner: sse::Scanner::new(1 << 20),
             block: Vec::new(),
@@ -78,6 +83,7 @@ impl Client {
             commands: 0,
             answers: 0,
             heard: Vec::new(),
+            heard_before_loss: 0,
             echoes: 0,
             closed: None,
             resets: 0,
@@ -99,6 +105,12 @@ impl Client {
     pub(crate) fn pong(&mut self) {
         let t = self.said.len();
         self.say(format!(r#"{{"type":"pong","data":{{"t":{t}}}}}"#));
+    }
+
+    /// Says something long that is no command.
+    pub(crate) fn novel(&mut self) {
+        let chapter = format!("chapter {}: ", self.said.len());
+        self.say(format!("{chapter}{}", "x".repeat(NOVEL)));
     }
 
     pub(crate) fn say(&mut self, text: String) {
@@ -219,4 +231,6 @@ impl Client {
     }
 }
 
+/// Bytes of something long.
+const NOVEL: usize = 6_000;
 const MASK: [u8; 4] = [7, 1, 9, 3];

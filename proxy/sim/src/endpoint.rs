@@ -3,6 +3,7 @@
 
 mod dial;
 mod leg;
+mod losses;
 mod running;
 mod writes;
 

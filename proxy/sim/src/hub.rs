@@ -11,12 +11,21 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use crate::act::{Deed, Step};
 use crate::chance::Chance;
 use crate::world::World;
 use crate::{Mutation, Sight};
 
 /// Something that happens later.
 pub(crate) type Act = Box<dyn FnOnce(&mut World)>;
+
+/// A fault that waits for a step.
+struct Ambush {
+    step: Step,
+    at: Option<usize>,
+    deed: Deed,
+    span: Option<u64>,
+}
 
 /// A task of an endpoint's process.
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()>>>;
@@ -32,6 +41,7 @@ pub(crate) struct Hub {
     chance: RefCell<Chance>,
     stirred: Cell<bool>,
     seen: RefCell<Vec<Sight>>,
+    ambushes: RefCell<Vec<Ambush>>,
     pub(crate) mutation: Option<Mutation>,
 }
 
@@ -45,6 +55,7 @@ impl Hub {
             chance: RefCell::new(Chance::new(seed)),
             stirred: Cell::new(false),
             seen: RefCell::default(),
+            ambushes: RefCell::default(),
             mutation,
         })
     }
@@ -108,6 +119,36 @@ impl Hub {
 
     pub(crate) fn take_stirred(&self) -> bool {
         self.stirred.replace(false)
+    }
+
+    /// Lets something be done as soon as an endpoint (this one, or any) comes to a step.
+    pub(crate) fn lie_in_wait(&self, step: Step, at: Option<usize>, deed: Deed, span: Option<u64>) {
+        let ambush = Ambush {
+            step,
+            at,
+            deed,
+            span,
+        };
+        self.ambushes.borrow_mut().push(ambush);
+    }
+
+    /// Nothing waits for a step any more.
+    pub(crate) fn call_off(&self) {
+        self.ambushes.borrow_mut().clear();
+    }
+
+    /// Endpoint `who` has come to a step.
+    pub(crate) fn step(&self, who: usize, step: Step) {
+        let mut ambushes = self.ambushes.borrow_mut();
+        if ambushes.is_empty() {
+            return;
+        }
+        let meets = |ambush: &Ambush| ambush.step == step && ambush.at.is_none_or(|at| at == who);
+        if let Some(at) = ambushes.iter().position(meets) {
+            let Ambush { deed, span, .. } = ambushes.remove(at);
+            let deed = deed.named(who);
+            self.post(0, move |world| world.perform(deed, span));
+        }
     }
 
     pub(crate) fn see(&self, sight: Sight) {

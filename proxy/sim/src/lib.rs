@@ -20,6 +20,7 @@
 
 #![warn(missing_docs)]
 
+mod act;
 pub mod audit;
 mod chance;
 mod client;
@@ -28,6 +29,7 @@ mod frames;
 mod hub;
 mod proxy;
 pub mod scenario;
+mod stage;
 mod store;
 pub mod storm;
 mod wire;
@@ -49,6 +51,8 @@ pub enum Mutation {
     DropReplayed,
     /// An owner acknowledges before the append stands.
     AcknowledgeFirst,
+    /// An owner lets the market go on while an append is open.
+    EmitWhileOpen,
     /// An owner lets a session go that it has just taken.
     ForgetHold,
 }

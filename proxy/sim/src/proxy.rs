@@ -24,7 +24,7 @@ use crate::client::Client;
 use crate::hub::Hub;
 use crate::{Sight, Told};
 use machine::Machine;
-pub(crate) use relay::{Connection, FIRST_PORT};
+pub(crate) use relay::{Connection, FIRST_PORT, READ};
 
 /// One proxy.
 pub(crate) struct Proxy {
@@ -76,7 +76,7 @@ impl Proxy {
             snapshot: Arc::default(),
             connections: Vec::new(),
             policy: settings.affinity.clone().expect("affinity is on"),
-            cluster: cluster.clone(),
+            cluster,
             settings: Arc::new(Settings {
                 handoff: settings.handoff.clone(),
                 pulse: PulseSettings::default(),
@@ -87,7 +87,7 @@ impl Proxy {
         let router = Router::new(vec![route]).expect("one route");
         let clusters = vec![settings];
         proxy.tell(Event::Reload(Config { router, clusters }));
-        proxy.tell(Event::Discovered { cluster, members });
+        proxy.discover(members);
         proxy.controller.handle_timeout(proxy.now());
         proxy.obey();
         proxy
@@ -115,6 +115,12 @@ impl Proxy {
                 kind,
             }));
         }
+    }
+
+    /// These are its endpoints now.
+    pub(crate) fn discover(&mut self, members: Vec<Member>) {
+        let cluster = self.cluster.clone();
+        self.tell(Event::Discovered { cluster, members });
     }
 
     pub(crate) fn wish(&mut self, endpoint: &EndpointId, admin: Admin) {

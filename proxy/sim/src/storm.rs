@@ -1,14 +1,21 @@
 //! A run that a seed decides: who is there, what they say, and what is done to them.
 
-use crate::audit::{Broken, Watch, conclude};
-use crate::chance::Chance;
-use crate::client::Client;
-use crate::endpoint::Life;
-use crate::store::Mood;
-use crate::world::{Setup, World, cluster};
-use crate::{Mutation, Sight};
+mod shrink;
+
+use std::fmt::Write as _;
+
 use holdfast_core::Admin;
-use holdfast_session::view::ResetReason;
+
+use crate::Mutation;
+use crate::act::{Act, Deed, Step, Who, Words};
+use crate::audit::{Broken, conclude};
+use crate::chance::Chance;
+use crate::endpoint::Life;
+use crate::stage::{Failed, Stage};
+use crate::store::{Loss, Mood};
+use crate::world::{Setup, cluster};
+
+pub use shrink::scenario;
 
 /// What came of a run that kept every promise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,7 +28,7 @@ pub struct Tally {
     pub heard: u64,
     /// Resumes that were not possible.
     pub resets: u64,
-    /// Connections that found no endpoint in time.
+    /// Connections that ended although their clients wanted to go on, and had to.
     pub lost: u64,
     /// Changes of owners.
     pub claims: u64,
@@ -41,13 +48,15 @@ impl Tally {
 
 /// What this run is made of.
 struct Storm {
-    world: World,
-    watch: Watch,
+    stage: Stage,
     chance: Chance,
     /// Which faults there are.
     faults: Vec<Fault>,
-    /// When what was done is undone.
-    healing: Vec<(u64, Heal)>,
+    clients: Vec<String>,
+    /// What was done when, to be told if it ends badly.
+    done: Vec<(u64, Act)>,
+    /// When what a proxy was told to want is over.
+    wishes: Vec<(u64, Act)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,30 +66,37 @@ enum Fault {
     Cut,
     Drain,
     Part,
+    Hide,
+    Stall,
     SlowStore,
     GoneStore,
     MuteStore,
+    /// The store is away for one endpoint alone.
+    CutOffOwner,
+    /// One of the others, at a step.
+    Ambush,
+    Tail,
+    Everything,
 }
 
+/// How much may be held.
 #[derive(Clone, Copy, Debug)]
-enum Heal {
-    Restart(usize),
-    Wake(usize),
-    Ready(usize, usize),
-    Join(usize, usize),
-    Store,
+struct Bounds {
+    message_kib: usize,
+    unaccepted_kib: usize,
 }
 
 /// Runs a seed to its end.
 pub fn run(seed: u64, mutation: Option<Mutation>) -> Result<Tally, Broken> {
     let mut storm = Storm::new(seed, mutation);
     storm.run().map_err(|Broken(what)| {
-        let seen = storm.world.sights.iter().rev().take(SEEN_MAX).rev();
-        let seen: Vec<_> = seen
-            .map(|(at, sight)| format!("{at:>6} ms  {sight}"))
-            .collect();
-        let faults = &storm.faults;
-        Broken(format!("{what}\nfaults: {faults:?}\n{}", seen.join("\n")))
+        let world = &storm.stage.world;
+        let mut told = format!("{what}\nfaults: {:?}\n", storm.faults);
+        for (at, sight) in world.sights.iter().rev().take(SEEN_MAX).rev() {
+            // writing to a String cannot fail
+            let _ = writeln!(told, "{at:>6} ms  {sight}");
+        }
+        Broken(told)
     })
 }
 
@@ -92,55 +108,59 @@ impl Storm {
             self.step()?;
         }
         self.calm()?;
-        conclude(&self.world)?;
-        self.tally()
+        conclude(&self.stage.world)?;
+        Ok(self.tally())
     }
 
     fn new(seed: u64, mutation: Option<Mutation>) -> Self {
         let mut chance = Chance::new(!seed);
-        let world = World::new(Setup {
-            seed,
-            mutation,
-            proxies: 2,
-            endpoints: 3,
-            cluster: cluster(),
-        });
-        let mut faults: Vec<_> = Fault::ALL
-            .into_iter()
-            .filter(|_| chance.percent(40))
-            .collect();
-        if faults.is_empty() {
-            faults.push(Fault::Kill);
-        }
+        let faults = Fault::drawn(&mut chance);
+        let setup = setup(seed, mutation, &faults, Bounds::drawn(&mut chance));
         Self {
-            world,
-            watch: Watch::default(),
+            stage: Stage::new(setup),
             chance,
             faults,
-            healing: Vec::new(),
+            clients: Vec::new(),
+            done: Vec::new(),
+            wishes: Vec::new(),
         }
     }
 
+    fn now(&self) -> u64 {
+        self.stage.world.hub.now()
+    }
+
     fn pass(&mut self, span: u64) -> Result<(), Broken> {
-        let end = self.world.hub.now() + span;
-        let watch = &mut self.watch;
-        self.world.run_until(end, |world| watch.check(world))
+        let end = self.now() + span;
+        self.stage.until(end)
+    }
+
+    fn act(&mut self, act: Act) -> Result<(), Broken> {
+        self.done.push((self.now(), act.clone()));
+        match self.stage.act(&act) {
+            Ok(_) => Ok(()),
+            Err(Failed::Senseless(what)) => Err(Broken(format!("{act}: {what}"))),
+            Err(Failed::Broken(broken)) => Err(broken),
+        }
     }
 
     /// Sessions are founded and clients come.
     fn open(&mut self) -> Result<(), Broken> {
         self.pass(100)?;
         let sessions = self.chance.between(1, 2);
-        for _ in 0..sessions {
+        for session in 0..sessions {
             let endpoint = self.place(3);
-            let session = self.world.found(endpoint);
+            self.act(Act::Session(endpoint))?;
             for (kind, sse) in [("w", false), ("v", false), ("s", true)] {
-                let name = format!("{kind}{session}");
+                let client = format!("{kind}{session}");
                 let proxy = self.place(2);
-                let client = Client::new(&name, session, sse);
-                self.world
-                    .open(proxy, client)
-                    .map_err(|reject| Broken(format!("{name}: rejected, {reject:?}")))?;
+                self.act(Act::Opens {
+                    client: client.clone(),
+                    sse,
+                    proxy,
+                    session: usize::try_from(session).ok(),
+                })?;
+                self.clients.push(client);
             }
         }
         self.pass(200)
@@ -149,178 +169,226 @@ impl Storm {
     /// Something is said or done, and some time passes.
     fn step(&mut self) -> Result<(), Broken> {
         for _ in 0..self.chance.below(4) {
-            self.say();
+            self.say()?;
         }
         if self.chance.percent(25) {
-            self.disturb();
+            self.disturb()?;
         }
         let span = match self.chance.below(4) {
             0 => self.chance.between(200, 800),
             _ => self.chance.between(1, 150),
         };
         self.pass(span)?;
-        let now = self.world.hub.now();
-        for (at, heal) in std::mem::take(&mut self.healing) {
+        let now = self.now();
+        for (at, act) in std::mem::take(&mut self.wishes) {
             if at <= now {
-                self.heal(heal);
+                self.act(act)?;
             } else {
-                self.healing.push((at, heal));
+                self.wishes.push((at, act));
             }
         }
         Ok(())
     }
 
     /// Somebody says something.
-    fn say(&mut self) {
-        let (proxy, draw) = (self.place(2), self.chance.percent(80));
-        let connections = &mut self.world.proxies[proxy].connections;
-        if connections.is_empty() {
-            return;
-        }
-        let at = usize::try_from(self.chance.below(connections.len() as u64)).unwrap_or(0);
-        let connection = &mut connections[at];
-        if connection.client.sse || connection.is_over() {
-            return;
-        }
-        connection.dirty = true;
-        if draw {
-            connection.client.command();
-        } else {
-            connection.client.pong();
-        }
-    }
-
-    fn disturb(&mut self) {
-        let count = self.faults.len() as u64;
-        let at = self.place(count);
-        let fault = self.faults[at];
-        let (endpoint, proxy) = (self.place(3), self.place(2));
-        let now = self.world.hub.now();
-        let running = self.world.endpoints[endpoint].life == Life::Running;
-        let others = self.world.endpoints.iter();
-        let others = others.filter(|e| e.life == Life::Running).count() > 1;
-        let mut later = |chance: &mut Chance, low, high, heal| {
-            self.healing.push((now + chance.between(low, high), heal));
+    fn say(&mut self) -> Result<(), Broken> {
+        let at = self.place(self.clients.len());
+        let client = self.clients[at].clone();
+        let words = match self.chance.below(20) {
+            0 => Words::Novels,
+            1..=4 => Words::Pongs,
+            _ => Words::Commands,
         };
+        let count = match words {
+            // Now and then more than may be held.
+            Words::Novels => self.chance.between(1, 8),
+            _ => 1,
+        };
+        if client.starts_with('s') {
+            return Ok(());
+        }
+        self.act(Act::Says {
+            client,
+            count,
+            words,
+        })
+    }
+
+    fn disturb(&mut self) -> Result<(), Broken> {
+        let at = self.place(self.faults.len());
+        let fault = self.faults[at];
+        if fault == Fault::Ambush {
+            let steps = Step::ALL.len();
+            let step = Step::ALL[self.place(steps)];
+            let does = [
+                Fault::Kill,
+                Fault::Pause,
+                Fault::Cut,
+                Fault::MuteStore,
+                Fault::CutOffOwner,
+            ];
+            let does = does[self.place(does.len())];
+            let other = self.place(3);
+            let whom = if self.chance.percent(70) {
+                Who::It
+            } else {
+                Who::Named(other)
+            };
+            let proxy = self.place(2);
+            let (deed, span) = self.deed(does, whom, proxy);
+            return self.act(Act::When {
+                step,
+                at: None,
+                deed,
+                span,
+            });
+        }
+        let (endpoint, proxy) = (self.place(3), self.place(2));
+        let lives = |at: usize| self.stage.world.endpoints[at].life == Life::Running;
+        let alone = (0..3).filter(|at| lives(*at)).count() < 2;
         match fault {
-            Fault::Kill if running && others => {
-                self.world.kill(endpoint);
-                later(&mut self.chance, 100, 4_000, Heal::Restart(endpoint));
-            }
-            Fault::Pause if running && others => {
-                self.world.pause(endpoint);
-                later(&mut self.chance, 50, 8_000, Heal::Wake(endpoint));
-            }
+            // Somebody is left.
+            Fault::Kill | Fault::Pause if alone || !lives(endpoint) => Ok(()),
             Fault::Drain => {
-                self.world.wish(proxy, endpoint, Admin::Drain);
-                later(&mut self.chance, 500, 4_000, Heal::Ready(proxy, endpoint));
+                let wish = |admin| Act::Admin {
+                    proxy,
+                    admin,
+                    endpoint,
+                };
+                let until = self.now() + self.chance.between(500, 4_000);
+                self.wishes.push((until, wish(Admin::Ready)));
+                self.act(wish(Admin::Drain))
             }
-            Fault::Part => {
-                self.world.part(proxy, endpoint);
-                later(&mut self.chance, 500, 3_000, Heal::Join(proxy, endpoint));
+            Fault::Stall => {
+                let at = self.place(self.clients.len());
+                let client = self.clients[at].clone();
+                let until = self.now() + self.chance.between(100, 5_000);
+                self.wishes.push((until, Act::Reads(client.clone())));
+                self.act(Act::Stalls(client))
             }
-            Fault::Cut => self.world.cut_one(),
-            Fault::SlowStore => {
-                let most = self.chance.between(10, 400);
-                self.world.set_mood(Mood::Slow(most));
-                later(&mut self.chance, 100, 3_000, Heal::Store);
+            fault => {
+                let (deed, span) = self.deed(fault, Who::Named(endpoint), proxy);
+                self.act(Act::Deed(deed, span))
             }
-            Fault::GoneStore => {
-                self.world.set_mood(Mood::Gone);
-                later(&mut self.chance, 50, 2_500, Heal::Store);
-            }
-            Fault::MuteStore => {
-                self.world.set_mood(Mood::Mute);
-                later(&mut self.chance, 5, 1_000, Heal::Store);
-            }
-            Fault::Kill | Fault::Pause => {}
         }
     }
 
-    fn heal(&mut self, heal: Heal) {
-        match heal {
-            Heal::Restart(endpoint) => self.world.restart(endpoint),
-            Heal::Wake(endpoint) => self.world.wake(endpoint),
-            Heal::Ready(proxy, endpoint) => self.world.wish(proxy, endpoint, Admin::Ready),
-            Heal::Join(proxy, endpoint) => self.world.join(proxy, endpoint),
-            Heal::Store => self.world.set_mood(Mood::Well),
-        }
+    /// A fault as a deed, and for how long.
+    fn deed(&mut self, fault: Fault, who: Who, proxy: usize) -> (Deed, Option<u64>) {
+        let chance = &mut self.chance;
+        let (deed, low, high) = match fault {
+            Fault::Kill => (Deed::Kill(who), 100, 4_000),
+            Fault::Pause => (Deed::Pause(who), 50, 8_000),
+            Fault::Part => (Deed::Part(proxy, who), 500, 3_000),
+            Fault::Hide => (Deed::Hide(proxy, who), 500, 4_000),
+            Fault::SlowStore => {
+                let most = chance.between(10, 400);
+                (Deed::Store(Mood::Slow(most)), 100, 3_000)
+            }
+            Fault::GoneStore => (Deed::Store(Mood::Gone), 50, 2_500),
+            Fault::MuteStore => (Deed::Store(Mood::Mute), 5, 1_000),
+            Fault::CutOffOwner => (Deed::StoreOf(who, Mood::Gone), 100, 6_000),
+            Fault::Tail => return (Deed::Loses(Loss::Tail), None),
+            Fault::Everything => return (Deed::Loses(Loss::Everything), None),
+            _ => return (Deed::CutOne, None),
+        };
+        (deed, Some(chance.between(low, high)))
     }
 
     /// Everything is healed; everybody says one more thing, and all of it has to be answered.
     fn calm(&mut self) -> Result<(), Broken> {
-        for (_, heal) in std::mem::take(&mut self.healing) {
-            self.heal(heal);
-        }
+        self.act(Act::Well)?;
         self.pass(16_000)?;
-        let proxies = self.world.proxies.iter_mut();
-        for connection in proxies.flat_map(|proxy| &mut proxy.connections) {
-            if !connection.client.sse && !connection.is_over() {
-                connection.client.command();
-                connection.dirty = true;
+        for client in self.clients.clone() {
+            if !client.starts_with('s') {
+                let (count, words) = (1, Words::Commands);
+                self.act(Act::Says {
+                    client,
+                    count,
+                    words,
+                })?;
             }
         }
         self.pass(3_000)
     }
 
-    fn tally(&self) -> Result<Tally, Broken> {
+    fn tally(&self) -> Tally {
+        let world = &self.stage.world;
         let mut tally = Tally::default();
-        for connection in self
-            .world
-            .proxies
-            .iter()
-            .flat_map(|proxy| &proxy.connections)
-        {
+        for connection in world.proxies.iter().flat_map(|proxy| &proxy.connections) {
             tally.moves += connection.moves;
             tally.answers += connection.client.answers;
             tally.heard += connection.client.heard.len() as u64;
             tally.resets += connection.client.resets;
             tally.lost += u64::from(connection.is_over());
         }
-        let claims = self
-            .world
-            .store
-            .sessions
-            .iter()
-            .map(|stored| stored.claims.len() as u64);
-        tally.claims = claims.sum();
-        let harmless = |fault: &Fault| matches!(fault, Fault::Kill | Fault::Cut | Fault::Drain);
-        let sights = self.world.sights.iter();
-        let mut resets = sights.filter_map(|(_, sight)| match sight {
-            Sight::Reset(reason) => Some(*reason),
-            _ => None,
-        });
-        if tally.lost > 0 && self.faults.iter().all(harmless) {
-            let what = "a connection was lost although somebody could take it";
-            return Err(Broken(what.into()));
-        }
-        // A run is shorter than the time for which entries are kept, whoever has the session.
-        let cut_off = !self.faults.iter().all(harmless);
-        let strange = resets.find(|reason| *reason == ResetReason::Trimmed || !cut_off);
-        if let Some(reason) = strange {
-            let what = format!("a resume was reset, {reason:?}, although no owner was cut off");
-            return Err(Broken(what));
-        }
-        Ok(tally)
+        let claims = world.store.sessions.iter();
+        tally.claims = claims.map(|stored| stored.claims.len() as u64).sum();
+        tally
     }
 
-    fn place(&mut self, end: u64) -> usize {
-        usize::try_from(self.chance.below(end)).unwrap_or(0)
+    fn place(&mut self, end: usize) -> usize {
+        usize::try_from(self.chance.below(end as u64)).unwrap_or(0)
     }
 }
 
-/// What was seen last, told with a broken promise.
-const SEEN_MAX: usize = 400;
+fn setup(seed: u64, mutation: Option<Mutation>, faults: &[Fault], bounds: Bounds) -> Setup {
+    let mut cluster = cluster();
+    cluster.handoff.message_buffer = bounds.message_kib << 10;
+    cluster.handoff.unaccepted_buffer = bounds.unaccepted_kib << 10;
+    Setup {
+        seed,
+        mutation,
+        proxies: 2,
+        endpoints: 3,
+        cluster,
+        everysec: faults.contains(&Fault::Tail),
+    }
+}
+
+impl Bounds {
+    fn drawn(chance: &mut Chance) -> Self {
+        let message_kib = [4, 64, 64, 64];
+        let unaccepted_kib = [16, 256, 256];
+        let of = |list: &[usize], draw: u64| list[usize::try_from(draw).unwrap_or(0) % list.len()];
+        Self {
+            message_kib: of(&message_kib, chance.below(4)),
+            unaccepted_kib: of(&unaccepted_kib, chance.below(3)),
+        }
+    }
+}
 
 impl Fault {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 12] = [
         Self::Kill,
         Self::Pause,
         Self::Cut,
         Self::Drain,
         Self::Part,
+        Self::Hide,
+        Self::Stall,
         Self::SlowStore,
         Self::GoneStore,
         Self::MuteStore,
+        Self::CutOffOwner,
+        Self::Ambush,
     ];
+
+    /// Some of them; a store that loses something is rare, since much is excused by it.
+    fn drawn(chance: &mut Chance) -> Vec<Self> {
+        let mut faults: Vec<_> = Self::ALL
+            .into_iter()
+            .filter(|_| chance.percent(30))
+            .collect();
+        match chance.below(20) {
+            0 => faults.push(Self::Tail),
+            1 => faults.push(Self::Everything),
+            _ if faults.is_empty() => faults.push(Self::Kill),
+            _ => {}
+        }
+        faults
+    }
 }
+
+/// What was seen last, told with a broken promise.
+const SEEN_MAX: usize = 400;

@@ -1,4 +1,6 @@
-//! Everybody in one place, and what can be done to them.
+//! Everybody in one place.
+
+mod deeds;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -13,6 +15,8 @@ use holdfast_core::health::{ProbeKind, ProbeSettings, Readiness, ReadinessState}
 use holdfast_core::{Admin, ClusterName, EndpointId, Reject};
 use holdfast_session::id::ConnectionId;
 
+use crate::act::Step;
+use crate::audit::Broken;
 use crate::client::Client;
 use crate::endpoint::{Dial, Endpoint, Life, Released};
 use crate::frames::Frames;
@@ -31,8 +35,11 @@ pub struct World {
     wires: Vec<Rc<Wire>>,
     /// Proxies and endpoints between which nothing passes.
     parted: BTreeSet<(usize, usize)>,
+    /// Endpoints that the discovery of a proxy does not name.
+    hidden: BTreeSet<(usize, usize)>,
+    pub(crate) cluster: ClusterSettings,
     /// Endpoints that keep no contract.
-    opaque: bool,
+    pub(crate) opaque: bool,
     /// Endpoints whose probes fail although they serve.
     pub(crate) ailing: BTreeSet<usize>,
     pub(crate) sights: Vec<(u64, Sight)>,
@@ -47,6 +54,8 @@ pub(crate) struct Setup {
     pub(crate) proxies: usize,
     pub(crate) endpoints: usize,
     pub(crate) cluster: ClusterSettings,
+    /// The store writes to its disk every second, and can lose what came since.
+    pub(crate) everysec: bool,
 }
 
 /// The cluster of every world, with the defaults.
@@ -73,17 +82,13 @@ impl World {
             .zip(names)
             .map(|(index, name)| Endpoint::new(&hub, index, name))
             .collect();
-        let member = |(index, name): (usize, &&str)| Member {
-            id: id(name),
-            address: ([127, 0, 0, 1], (FIRST_PORT + index) as u16).into(),
-            weight: 1,
-        };
         let members: Vec<_> = names.iter().enumerate().map(member).collect();
         let opaque = setup.cluster.handoff.contract == Contract::Off;
         let proxy = |index| Proxy::new(&hub, index, setup.cluster.clone(), members.clone());
         let proxies = (0..setup.proxies).map(proxy).collect();
         let store = Store {
             unfenced: hub.mutates(Mutation::SkipGeneration),
+            disk: setup.everysec.then(|| (0, Vec::new())),
             ..Store::default()
         };
         Self {
@@ -93,6 +98,8 @@ impl World {
             proxies,
             wires: Vec::new(),
             parted: BTreeSet::new(),
+            hidden: BTreeSet::new(),
+            cluster: setup.cluster,
             opaque,
             ailing: BTreeSet::new(),
             sights: Vec::new(),
@@ -104,6 +111,7 @@ impl World {
     pub(crate) fn found(&mut self, endpoint: usize) -> usize {
         self.calm_since = self.hub.now();
         let node = self.endpoints[endpoint].node.clone();
+        self.store.now = self.hub.now();
         let session = node.found(&mut self.store);
         self.endpoints[endpoint].dirty = true;
         session
@@ -115,11 +123,12 @@ impl World {
     }
 
     /// Lets time pass until `end`, everything in its turn; `check` is asked after each step.
-    pub(crate) fn run_until<E>(
+    pub(crate) fn run_until(
         &mut self,
         end: u64,
-        mut check: impl FnMut(&mut Self) -> Result<(), E>,
-    ) -> Result<(), E> {
+        mut check: impl FnMut(&mut Self) -> Result<(), Broken>,
+    ) -> Result<(), Broken> {
+        let mut steps = 0;
         loop {
             self.settle();
             let sights = self.hub.take_seen();
@@ -133,6 +142,10 @@ impl World {
             let Some(next) = next.filter(|next| *next <= end) else {
                 break;
             };
+            steps = if next > now { 0 } else { steps + 1 };
+            if steps > STEPS_MAX {
+                return Err(Broken(format!("time stands still at {now} ms")));
+            }
             self.hub.set_now(next.max(now));
             while let Some(act) = self.hub.take_due() {
                 act(self);
@@ -144,6 +157,22 @@ impl World {
         }
         self.hub.set_now(end);
         Ok(())
+    }
+
+    /// Whether anybody sleeps, or cannot reach whom it should.
+    pub(crate) fn is_severed(&self) -> bool {
+        let paused = |endpoint: &Endpoint| endpoint.life == Life::Paused;
+        self.store.mood != Mood::Well
+            || !(self.store.moods.is_empty() && self.parted.is_empty())
+            || !(self.hidden.is_empty() && self.ailing.is_empty())
+            || self.endpoints.iter().any(paused)
+    }
+
+    /// Whether anybody is to leave, or takes nothing.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        let drains = |endpoint: &Endpoint| endpoint.node.draining.get();
+        let stalled = |proxy: &Proxy| proxy.connections.iter().any(|c| c.client.stalled);
+        self.endpoints.iter().any(drains) || self.proxies.iter().any(stalled)
     }
 
     /// Everybody does what they can at this moment.
@@ -174,82 +203,6 @@ impl World {
         }
     }
 
-    fn note(&self, what: String) {
-        self.hub.see(Sight::Done(what));
-    }
-
-    pub(crate) fn kill(&mut self, index: usize) {
-        self.note(format!("{} is killed", self.endpoints[index].name));
-        self.calm_since = self.hub.now();
-        self.endpoints[index].kill();
-        for wire in self.wires.iter().filter(|wire| wire.endpoint == index) {
-            wire.tear();
-        }
-    }
-
-    pub(crate) fn restart(&mut self, index: usize) {
-        self.note(format!("{} is restarted", self.endpoints[index].name));
-        self.calm_since = self.hub.now();
-        let hub = self.hub.clone();
-        self.endpoints[index].restart(&hub);
-        self.endpoints[index].dirty = true;
-    }
-
-    pub(crate) fn pause(&mut self, index: usize) {
-        self.note(format!("{} is paused", self.endpoints[index].name));
-        self.calm_since = self.hub.now();
-        self.endpoints[index].life = Life::Paused;
-    }
-
-    pub(crate) fn wake(&mut self, index: usize) {
-        self.note(format!("{} is woken", self.endpoints[index].name));
-        self.calm_since = self.hub.now();
-        self.endpoints[index].life = Life::Running;
-        self.endpoints[index].dirty = true;
-        for act in std::mem::take(&mut self.endpoints[index].inbox) {
-            act(self);
-        }
-    }
-
-    pub(crate) fn set_mood(&mut self, mood: Mood) {
-        self.note(format!("the store is {mood:?}"));
-        self.calm_since = self.hub.now();
-        self.store.mood = mood;
-    }
-
-    /// Nothing passes between these two any more.
-    pub(crate) fn part(&mut self, proxy: usize, endpoint: usize) {
-        self.note(format!(
-            "proxy {} cannot reach {}",
-            proxy + 1,
-            self.endpoints[endpoint].name
-        ));
-        self.parted.insert((proxy, endpoint));
-        for wire in &self.wires {
-            if (wire.proxy, wire.endpoint) == (proxy, endpoint) {
-                wire.tear();
-            }
-        }
-    }
-
-    pub(crate) fn join(&mut self, proxy: usize, endpoint: usize) {
-        self.note(format!(
-            "proxy {} reaches {} again",
-            proxy + 1,
-            self.endpoints[endpoint].name
-        ));
-        self.parted.remove(&(proxy, endpoint));
-    }
-
-    /// One connection of this endpoint is cut with whatever is under way on it.
-    pub(crate) fn cut_one(&mut self) {
-        let count = self.wires.len() as u64;
-        if count > 0 {
-            let at = self.hub.chance(|chance| chance.below(count));
-            self.wires[usize::try_from(at).expect("a place")].tear();
-        }
-    }
-
     pub(crate) fn wish(&mut self, proxy: usize, endpoint: usize, admin: Admin) {
         let endpoint = id(self.endpoints[endpoint].name);
         self.proxies[proxy].wish(&endpoint, admin);
@@ -268,7 +221,9 @@ impl World {
                 world.endpoints[who].dirty = true;
             });
         };
-        match self.store.mood {
+        self.store.now = self.hub.now();
+        let own = self.store.moods.get(&who).copied();
+        match own.unwrap_or(self.store.mood) {
             Mood::Well => answer(
                 self.hub.chance(|chance| chance.between(0, 2)),
                 ask(&mut self.store),
@@ -276,6 +231,7 @@ impl World {
             Mood::Slow(most) => {
                 let late = self.hub.chance(|chance| chance.below(most));
                 self.hub.post(late, move |world| {
+                    world.store.now = world.hub.now();
                     answer(1, ask(&mut world.store));
                 });
             }
@@ -306,6 +262,7 @@ impl World {
         }
         self.at_endpoint(owner, move |world| {
             let node = world.endpoints[owner].node.clone();
+            world.hub.step(owner, Step::Asked);
             let handle = node.sessions.borrow().get(&session).cloned();
             let Some(handle) = handle else {
                 return world
@@ -391,6 +348,7 @@ impl World {
         };
         let index = wire.endpoint;
         self.at_endpoint(index, move |world| {
+            world.hub.step(index, Step::Dialled);
             world.endpoints[index].node.dialled(Rc::new(dial));
         });
     }
@@ -423,6 +381,14 @@ impl World {
     }
 }
 
+fn member((index, name): (usize, &&str)) -> Member {
+    Member {
+        id: id(name),
+        address: ([127, 0, 0, 1], (FIRST_PORT + index) as u16).into(),
+        weight: 1,
+    }
+}
+
 pub(crate) fn id(name: &str) -> EndpointId {
     EndpointId::parse(name).expect("an endpoint's name")
 }
@@ -431,5 +397,7 @@ pub(crate) fn id(name: &str) -> EndpointId {
 pub(crate) const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 /// How long a caller waits for the store.
 const STORE_LIMIT_MS: u64 = 300;
+/// Steps without the clock moving on; more, and somebody spins.
+const STEPS_MAX: u32 = 10_000;
 /// Turns of everybody in one moment; more only wait for the next.
 const ROUNDS_MAX: usize = 16;

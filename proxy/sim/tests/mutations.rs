@@ -28,6 +28,11 @@ fn an_acknowledgement_before_the_append_is_found() {
 }
 
 #[test]
+fn a_market_that_goes_on_while_an_append_is_open_is_found() {
+    println!("{}", found(Mutation::EmitWhileOpen));
+}
+
+#[test]
 fn a_forgotten_hold_is_found() {
     println!("{}", found(Mutation::ForgetHold));
 }

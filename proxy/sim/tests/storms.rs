@@ -2,10 +2,13 @@
 //!
 //! `HOLDFAST_SEED=7 cargo test -p holdfast-sim --test storms` runs one seed again;
 //! `HOLDFAST_SEEDS=100000` runs so many, and both together so many from that one on.
+//! `HOLDFAST_SCENARIO=7 cargo test -p holdfast-sim --test storms scenario -- --nocapture` prints
+//! a seed as a scenario file; of one that fails, the few lines that make it fail.
 
+use std::panic::catch_unwind;
 use std::time::Instant;
 
-use holdfast_sim::storm::{Tally, run};
+use holdfast_sim::storm::{Tally, run, scenario};
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -22,10 +25,14 @@ fn whatever_happens_each_message_comes_once_and_in_order() {
     let mut all = Tally::default();
     let mut failed = Vec::new();
     for seed in first..first + count {
-        match run(seed, None) {
-            Ok(tally) => all.add(&tally),
-            Err(broken) => {
+        match catch_unwind(|| run(seed, None)) {
+            Ok(Ok(tally)) => all.add(&tally),
+            Ok(Err(broken)) => {
                 eprintln!("HOLDFAST_SEED={seed}: {broken}");
+                failed.push(seed);
+            }
+            Err(_) => {
+                eprintln!("HOLDFAST_SEED={seed} panicked");
                 failed.push(seed);
             }
         }
@@ -37,6 +44,17 @@ fn whatever_happens_each_message_comes_once_and_in_order() {
     println!("{count} seeds from {first} in {took:.1?}: {all:?}");
     assert!(failed.is_empty(), "seeds that broke a promise: {failed:?}");
     assert!(all.moves > 0 || count < 10, "nothing ever moved");
+}
+
+/// What a seed does can be written down, and the scenario comes to the same end.
+#[test]
+fn a_seed_is_written_out_as_a_scenario() {
+    let seed = number("HOLDFAST_SCENARIO").unwrap_or(1);
+    let text = scenario(seed, None);
+    println!("{text}");
+    let script = holdfast_sim::scenario::Script::read(&text).expect("a scenario");
+    let replayed = holdfast_sim::scenario::broken(&script);
+    assert_eq!(replayed.is_err(), run(seed, None).is_err(), "{replayed:?}");
 }
 
 /// Seeds of a usual run.

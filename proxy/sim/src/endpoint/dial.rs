@@ -7,11 +7,11 @@ use std::task::Poll;
 
 use holdfast_core::connection::{Answer, Terms};
 use holdfast_exchange::{CrowdSettings, FlowSettings, Scenario};
-use holdfast_session::engine::{Engine, Founding, Mark, Revived};
+use holdfast_session::engine::{Engine, Founding, Mark, Revived, Stored};
 use holdfast_session::id::{ClaimId, ClientId, ConnectionId, EndpointId, Epoch};
 use holdfast_session::log::Log;
 use holdfast_session::ownership::{
-    Claim, Holder, Owner, Record, ReleaseAnswer, Step, after_release, judge,
+    self, Claim, Holder, Owner, Record, ReleaseAnswer, after_release, judge,
 };
 use holdfast_wire::contract::EventId;
 
@@ -19,8 +19,9 @@ use super::running::{Mail, Opened, Refusal, Released, Running};
 use super::writes::stored;
 use super::{Handle, Node};
 use crate::Sight;
+use crate::act::Step;
 use crate::hub::Reply;
-use crate::store::{Snapshot, Store, StoreError};
+use crate::store::{Found, Snapshot, Store, StoreError};
 use crate::wire::Wire;
 
 /// What a dial of a connection says.
@@ -38,7 +39,7 @@ pub(crate) struct Dial {
 
 impl Node {
     pub(crate) const fn hold_ms(&self) -> u64 {
-        holdfast_session::ownership::HOLD_MS
+        ownership::HOLD_MS
     }
 
     /// A dial has come.
@@ -70,6 +71,7 @@ impl Node {
                 owner: holdfast_core::EndpointId::parse(&owner).ok(),
                 contract: true,
             },
+            Err(Refusal::Missing) => Answer::Refused(404),
             Err(Refusal::Unavailable) => Answer::Elsewhere {
                 owner: None,
                 contract: true,
@@ -131,20 +133,23 @@ impl Node {
     /// `None`: it changed hands meanwhile, look again.
     async fn settle_once(self: &Rc<Self>, dial: &Dial) -> Result<Option<Rc<Handle>>, Refusal> {
         let session = dial.session;
-        let found = self.store(move |store| Ok(store.find(session))).await;
-        let record = found.map_err(|_| Refusal::Unavailable)?;
+        let found = self.store(move |store| store.find(session)).await;
+        let found = found.map_err(|_| Refusal::Unavailable)?;
+        let Found { record, .. } = found.ok_or(Refusal::Missing)?;
         let draining = self.draining.get();
         let mut step = judge(&record, &self.owner, &dial.moved_from, draining);
-        if let Step::AskRelease(owner) = step {
+        if let ownership::Step::AskRelease(owner) = step {
+            self.hub.step(self.index, Step::Asks);
             let answer = self.ask_release(session, &owner).await;
+            self.hub.step(self.index, Step::Released);
             step = after_release(answer, owner);
         }
         match step {
-            Step::Claim => self.claim(session, record).await,
-            Step::Redirect(owner) | Step::AskRelease(owner) => {
+            ownership::Step::Claim => self.claim(session, record).await,
+            ownership::Step::Redirect(owner) | ownership::Step::AskRelease(owner) => {
                 Err(Refusal::Owner(owner.endpoint.to_string()))
             }
-            Step::Decline => Err(Refusal::Unavailable),
+            ownership::Step::Decline => Err(Refusal::Unavailable),
         }
     }
 
@@ -171,24 +176,33 @@ impl Node {
         let seen = record.claim;
         let next = self.next_record(seen, self.draining.get());
         let claim = next.claim;
+        self.hub.step(self.index, Step::Claims);
         let claimed = self.store(move |store| store.claim(session, seen, next));
         let state = match claimed.await {
             Ok(state) => state,
-            Err(StoreError::Fenced) => return Ok(None),
+            Err(StoreError::Fenced { .. } | StoreError::Missing) => return Ok(None),
             Err(_) => return Err(Refusal::Unavailable),
         };
+        self.hub.step(self.index, Step::Claimed);
         self.hub.see(Sight::Claimed {
             session,
             at: self.owner.endpoint.to_string(),
             generation: claim.generation,
         });
         let fresh = Epoch::new(self.hub.chance(|chance| chance.draw() >> 11));
-        let from = stored(&state.snapshot, &state.journal);
+        let from = Stored {
+            rewound: state.rewound,
+            ..stored(&state.snapshot, &state.journal)
+        };
         let revived = Engine::revive(from, claim.generation, CATCH_UP_MS, fresh);
         let Revived {
-            engine, log, mark, ..
+            engine,
+            log,
+            same_epoch,
+            mark,
         } = revived.expect("what the store gives back can be revived");
-        Ok(Some(self.start(session, claim, engine, log, Some(mark))))
+        let revived_at = Some(mark).filter(|_| same_epoch);
+        Ok(Some(self.start(session, claim, engine, log, revived_at)))
     }
 
     fn start(
@@ -236,6 +250,7 @@ impl Node {
             at_ms: founding.wall_ms,
             state: engine.state(&log).expect("nothing is open"),
             last_act: false,
+            epoch: log.epoch().clone(),
         };
         let session = store.create(record, snapshot);
         self.start(session, claim, engine, log, None);

@@ -18,12 +18,13 @@ use holdfast_session::view::Reset;
 use super::leg::{Ending, Leg};
 use super::writes::{Owns, stored};
 use super::{Dial, Handle, Node};
+use crate::act::Step;
 use crate::hub::Reply;
-use crate::store::StoreError;
+use crate::store::{Found, StoreError};
 use crate::{Mutation, Sight};
 
-/// One write on its way to the store.
-pub(super) type Write = Pin<Box<dyn Future<Output = Result<(), StoreError>>>>;
+/// One question or write on its way to the store.
+type Pending<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>>>;
 
 /// Whether the task goes on.
 pub(super) type Goes = std::ops::ControlFlow<()>;
@@ -67,6 +68,7 @@ pub(super) struct Taken {
 #[derive(Clone, Debug)]
 pub(super) enum Refusal {
     Owner(String),
+    Missing,
     Unavailable,
     Superseded(u32),
 }
@@ -79,22 +81,29 @@ pub(super) struct Running {
     pub(super) holder: Holder,
     /// Where it was revived; entries from before are made again for who was away.
     pub(super) revived_at: Option<Mark>,
+    /// How long the journal was when it was claimed.
+    pub(super) claimed_length: u64,
     pub(super) leaving: bool,
-    pub(super) append: Option<Write>,
-    pub(super) snapshot: Option<Write>,
+    pub(super) append: Option<Pending<()>>,
+    pub(super) snapshot: Option<Pending<()>>,
+    /// Whether this still is the owner is being asked.
+    pub(super) check: Option<Pending<Option<Found>>>,
     pub(super) held: Option<Mail>,
     pub(super) held_is_ready: bool,
     pub(super) pulse_at: u64,
     pub(super) snapshot_at: u64,
     pub(super) check_at: u64,
-    /// Since when the store has not answered, and when it is tried again.
-    pub(super) trouble: Option<(u64, u64)>,
+    /// Commands cannot be journaled; when that is tried again.
+    pub(super) trouble: Option<u64>,
+    /// Since when the store has not answered.
+    pub(super) silent: Option<u64>,
 }
 
 /// One thing that happened.
 enum Came {
     Appended(Result<(), StoreError>),
     Written(Result<(), StoreError>),
+    Checked(Result<Option<Found>, StoreError>),
     Mail(Mail),
     Time,
 }
@@ -108,29 +117,40 @@ impl Running {
         revived_at: Option<Mark>,
     ) -> Self {
         let now = node.hub.now();
-        let spread = node.hub.chance(|chance| chance.below(SNAPSHOT_MS));
+        let mut spread = node.hub.chance(|chance| chance.below(SNAPSHOT_MS));
+        if engine.generation() > 1 && revived_at.is_none() {
+            // A new epoch that is not in the store is another new one after the next crash.
+            spread = 0;
+        }
+        let claimed_length = engine.length();
         Self {
             node: node.clone(),
             handle: handle.clone(),
             engine,
             holder,
             revived_at,
+            claimed_length,
             leaving: node.draining.get(),
             append: None,
             snapshot: None,
+            check: None,
             held: None,
             held_is_ready: false,
             pulse_at: now,
             snapshot_at: now + spread,
             check_at: now + CHECK_MS,
             trouble: None,
+            silent: None,
         }
     }
 
     /// Runs the session until it is over here.
     pub(super) async fn run(mut self) {
         loop {
-            self.go_on();
+            // A leg that came while the market was behind would seem to be ahead of it.
+            if self.go_on() == Advanced::Again {
+                continue;
+            }
             if std::mem::take(&mut self.held_is_ready) {
                 if let Some(mail) = self.held.take()
                     && self.take(mail).await.is_break()
@@ -140,8 +160,9 @@ impl Running {
                 continue;
             }
             let goes = match self.next().await {
-                Came::Appended(done) => self.appended(done),
-                Came::Written(done) => self.snapshot_written(&done),
+                Came::Appended(done) => self.appended(done).await,
+                Came::Written(done) => self.snapshot_written(done).await,
+                Came::Checked(found) => self.checked(found).await,
                 Came::Mail(mail) => self.take(mail).await,
                 Came::Time => self.timers().await,
             };
@@ -166,9 +187,9 @@ impl Running {
     }
 
     /// Lets the market go on to now, then opens the next append.
-    fn go_on(&mut self) {
+    fn go_on(&mut self) -> Advanced {
         if !self.holder.serves() {
-            return;
+            return Advanced::Done;
         }
         let wall_ms = self.node.hub.wall_ms();
         let advanced = self
@@ -181,19 +202,25 @@ impl Running {
         if self.append.is_none() && self.trouble.is_none() {
             self.open_append();
         }
+        advanced
     }
 
     async fn next(&mut self) -> Came {
         let due = self.due();
+        let closed = self.append.is_some() && self.mutates(Mutation::EmitWhileOpen);
         let mut timer = Box::pin(self.node.hub.sleep_until(self.node.index, due));
         poll_fn(|cx| {
-            if let Some(done) = poll_write(&mut self.append, cx) {
+            if let Some(done) = poll_pending(&mut self.append, cx) {
                 return Poll::Ready(Came::Appended(done));
             }
-            if let Some(done) = poll_write(&mut self.snapshot, cx) {
+            if let Some(done) = poll_pending(&mut self.snapshot, cx) {
                 return Poll::Ready(Came::Written(done));
             }
+            if let Some(found) = poll_pending(&mut self.check, cx) {
+                return Poll::Ready(Came::Checked(found));
+            }
             if self.held.is_none()
+                && !closed
                 && let Some(mail) = self.handle.mail.borrow_mut().pop_front()
             {
                 return Poll::Ready(Came::Mail(mail));
@@ -208,8 +235,11 @@ impl Running {
         if self.holder.serves() && self.append.is_none() {
             due = due.min(self.pulse_at);
         }
-        if let Some((_, again)) = self.trouble {
+        if let Some(again) = self.trouble {
             due = due.min(again);
+        }
+        if let Some(since) = self.silent {
+            due = due.min(since + GRACE_MS);
         }
         self.holder
             .give_back_at_ms()
@@ -218,10 +248,11 @@ impl Running {
 
     async fn timers(&mut self) -> Goes {
         let now = self.now();
-        if let Some((since, again)) = self.trouble
-            && now >= again
-        {
-            return self.try_store_again(since).await;
+        if self.silent.is_some_and(|since| now >= since + GRACE_MS) {
+            return Goes::Break(());
+        }
+        if self.trouble.is_some_and(|again| now >= again) {
+            return self.try_store_again().await;
         }
         if self.holder.give_back_at_ms().is_some_and(|at| now >= at) {
             return self.claim_back().await;
@@ -232,7 +263,7 @@ impl Running {
         }
         if now >= self.check_at {
             self.check_at = now + CHECK_MS;
-            return self.check().await;
+            self.open_check();
         }
         Goes::Continue(())
     }
@@ -289,7 +320,14 @@ impl Running {
         let (opened, goes) = match self.still_owns(dial.generation).await {
             Owns::Yes => (self.attach(&dial).await, Goes::Continue(())),
             Owns::Unknown => (Err(Refusal::Unavailable), Goes::Continue(())),
-            Owns::No => (Err(Refusal::Unavailable), Goes::Break(())),
+            Owns::No { generation } => {
+                let goes = self.refused(StoreError::Fenced { generation }).await;
+                let opened = match goes {
+                    Goes::Continue(()) => self.attach(&dial).await,
+                    Goes::Break(()) => Err(Refusal::Unavailable),
+                };
+                (opened, goes)
+            }
         };
         reply.give(opened);
         goes
@@ -334,6 +372,7 @@ impl Running {
         ));
         let mut legs = self.handle.legs.borrow_mut();
         legs.insert(dial.connection, leg.clone());
+        self.step(Step::Taken);
         Ok(Taken {
             leg,
             position: place.to_string(),
@@ -399,9 +438,13 @@ impl Running {
         let Some(past) = read.await.map_err(|_| Refusal::Unavailable)? else {
             return Ok(());
         };
-        let older = Engine::regenerate(stored(&past.snapshot, &past.journal), &mark, seq)
-            .expect("the same way leads to the same place");
-        self.handle.log.borrow_mut().prepend(&older);
+        let older = Engine::regenerate(stored(&past.snapshot, &past.journal), &mark, seq);
+        if let Ok(older) = older {
+            self.handle.log.borrow_mut().prepend(&older);
+        }
+        if self.handle.log.borrow().bottom() > seq {
+            self.revived_at = None;
+        }
         Ok(())
     }
 
@@ -422,6 +465,10 @@ impl Running {
         }
     }
 
+    pub(super) fn step(&self, step: Step) {
+        self.node.hub.step(self.node.index, step);
+    }
+
     pub(super) fn mutates(&self, mutation: Mutation) -> bool {
         self.node.hub.mutates(mutation)
     }
@@ -432,14 +479,19 @@ impl Running {
     }
 }
 
-fn poll_write(write: &mut Option<Write>, cx: &mut Context<'_>) -> Option<Result<(), StoreError>> {
-    let Poll::Ready(done) = write.as_mut()?.as_mut().poll(cx) else {
+fn poll_pending<T>(
+    asked: &mut Option<Pending<T>>,
+    cx: &mut Context<'_>,
+) -> Option<Result<T, StoreError>> {
+    let Poll::Ready(done) = asked.as_mut()?.as_mut().poll(cx) else {
         return None;
     };
-    *write = None;
+    *asked = None;
     Some(done)
 }
 
 const PULSE_MS: u64 = 50;
 const SNAPSHOT_MS: u64 = 5_000;
 pub(super) const CHECK_MS: u64 = 2_000;
+/// How long market data goes on without a store.
+const GRACE_MS: u64 = 30_000;

@@ -1,20 +1,25 @@
 //! A running session and its store: appends, snapshots, release, claiming back.
 
 use holdfast_session::engine::{Batch, Stored};
-use holdfast_session::log::{ENTRIES_MAX, KEPT_MS};
-use holdfast_session::ownership::{Holder, OnRelease};
+use holdfast_session::id::Epoch;
+use holdfast_session::log::{ENTRIES_MAX, KEPT_MS, Log};
+use holdfast_session::ownership::OnRelease;
 
 use super::leg::Ending;
 use super::running::{CHECK_MS, Goes, Released, Running};
+use crate::Mutation;
+use crate::act::Step;
 use crate::hub::Reply;
-use crate::store::{Fence, Horizon, Snapshot, StoreError};
-use crate::{Mutation, Sight};
+use crate::store::{Fence, Found, Horizon, Snapshot, Store, StoreError};
 
 /// Whether this still is the owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owns {
     Yes,
-    No,
+    /// The store names another claim.
+    No {
+        generation: u64,
+    },
     /// The store does not answer.
     Unknown,
 }
@@ -29,56 +34,86 @@ impl Running {
             ..self.fence()
         };
         let node = self.node.clone();
-        if self.mutates(Mutation::AcknowledgeFirst) {
-            self.stands();
+        self.step(Step::Appends);
+        match self.node.hub.mutation {
+            Some(Mutation::AcknowledgeFirst) => self.stands(),
+            // The append is open, and the market goes on as if it were not.
+            Some(Mutation::EmitWhileOpen) => self.engine.retry(),
+            _ => {}
         }
         self.append = Some(Box::pin(async move {
             node.store(move |store| store.append(fence, records)).await
         }));
     }
 
-    pub(super) fn appended(&mut self, done: Result<(), StoreError>) -> Goes {
+    pub(super) async fn appended(&mut self, done: Result<(), StoreError>) -> Goes {
+        if self.mutates(Mutation::EmitWhileOpen) {
+            self.engine.begin();
+        }
         match done {
             Ok(()) => {
                 self.stands();
                 Goes::Continue(())
             }
-            Err(StoreError::Fenced) => Goes::Break(()),
+            Err(error @ (StoreError::Missing | StoreError::Fenced { .. })) => {
+                self.engine.retry();
+                self.refused(error).await
+            }
             Err(StoreError::Length { actual }) if actual < self.engine.length() => {
                 self.engine.retry();
-                self.open_snapshot();
-                self.in_trouble()
+                self.stand_for_the_lost()
             }
-            Err(_) => self.in_trouble(),
+            Err(error) => self.failed(&error),
         }
     }
 
     /// The append is in the journal: apply, emit, tell.
     fn stands(&mut self) {
-        self.trouble = None;
-        self.held_is_ready = true;
+        self.out_of_trouble();
         self.check_at = self.now() + CHECK_MS;
         self.engine.finish(&mut self.handle.log.borrow_mut());
         self.tell_accepted();
+        self.step(Step::Stands);
     }
 
-    fn in_trouble(&mut self) -> Goes {
+    /// The store did not do what was asked, or did not say so.
+    pub(super) fn failed(&mut self, error: &StoreError) -> Goes {
+        self.heard(error);
+        self.in_trouble()
+    }
+
+    /// A store that says why not is there.
+    fn heard(&mut self, error: &StoreError) {
         let now = self.now();
-        let since = self.trouble.map_or(now, |(since, _)| since);
-        self.trouble = Some((since, now + RETRY_MS));
+        match error {
+            StoreError::Failed => {
+                self.silent.get_or_insert(now);
+            }
+            _ => self.silent = None,
+        }
+    }
+
+    /// Commands cannot be journaled: they wait.
+    pub(super) fn in_trouble(&mut self) -> Goes {
+        self.trouble = Some(self.now() + RETRY_MS);
         Goes::Continue(())
     }
 
+    pub(super) const fn out_of_trouble(&mut self) {
+        self.silent = None;
+        self.trouble = None;
+        self.held_is_ready = true;
+    }
+
     /// After a failed append: was it done? Only the store can say.
-    pub(super) async fn try_store_again(&mut self, since: u64) -> Goes {
-        let now = self.now();
-        if now - since >= GRACE_MS {
-            return Goes::Break(());
-        }
-        self.trouble = Some((since, now + RETRY_MS));
+    pub(super) async fn try_store_again(&mut self) -> Goes {
+        self.trouble = Some(self.now() + RETRY_MS);
         if !self.engine.is_open() {
-            self.trouble = None;
-            self.held_is_ready = true;
+            // What waits is the next try.
+            self.open_append();
+            if self.append.is_none() {
+                self.open_check();
+            }
             return Goes::Continue(());
         }
         let fence = self.fence();
@@ -89,12 +124,17 @@ impl Running {
             }
             Ok(_) => {
                 self.engine.retry();
-                self.trouble = None;
-                self.held_is_ready = true;
+                self.out_of_trouble();
                 Goes::Continue(())
             }
-            Err(StoreError::Fenced) => Goes::Break(()),
-            Err(_) => Goes::Continue(()),
+            Err(error @ (StoreError::Missing | StoreError::Fenced { .. })) => {
+                self.engine.retry();
+                self.refused(error).await
+            }
+            Err(error) => {
+                self.heard(&error);
+                Goes::Continue(())
+            }
         }
     }
 
@@ -108,6 +148,7 @@ impl Running {
             self.snapshot_at = self.now() + 20;
             return;
         };
+        self.step(Step::Snapshots);
         let (node, fence, horizon) = (self.node.clone(), self.fence(), self.horizon());
         self.snapshot = Some(Box::pin(async move {
             node.store(move |store| store.snapshot(fence, snapshot, horizon))
@@ -115,18 +156,32 @@ impl Running {
         }));
     }
 
-    pub(super) fn snapshot_written(&mut self, done: &Result<(), StoreError>) -> Goes {
+    pub(super) async fn snapshot_written(&mut self, done: Result<(), StoreError>) -> Goes {
         match done {
-            Err(StoreError::Fenced) => Goes::Break(()),
             Ok(()) => {
                 self.check_at = self.now() + CHECK_MS;
+                self.silent = None;
+                if self.trouble.is_some() && !self.engine.is_open() {
+                    // It stands for whatever was lost.
+                    self.out_of_trouble();
+                }
                 Goes::Continue(())
             }
-            Err(_) => Goes::Continue(()),
+            // An open append meets the same; it is told first.
+            Err(StoreError::Missing | StoreError::Fenced { .. }) if self.append.is_some() => {
+                Goes::Continue(())
+            }
+            Err(error @ (StoreError::Missing | StoreError::Fenced { .. })) => {
+                self.refused(error).await
+            }
+            Err(error) => {
+                self.heard(&error);
+                Goes::Continue(())
+            }
         }
     }
 
-    fn state(&self, last_act: bool) -> Option<Snapshot> {
+    pub(super) fn state(&self, last_act: bool) -> Option<Snapshot> {
         let log = self.handle.log.borrow();
         Some(Snapshot {
             length: self.engine.length(),
@@ -134,6 +189,7 @@ impl Running {
             at_ms: self.node.hub.wall_ms(),
             state: self.engine.state(&log)?,
             last_act,
+            epoch: log.epoch().clone(),
         })
     }
 
@@ -151,17 +207,41 @@ impl Running {
     }
 
     /// Regularly: whether this still is the owner.
-    pub(super) async fn check(&mut self) -> Goes {
+    pub(super) fn open_check(&mut self) {
         self.handle
             .legs
             .borrow_mut()
             .retain(|_, leg| !leg.is_over());
-        if self.append.is_some() || self.snapshot.is_some() || self.trouble.is_some() {
+        // Whatever else is asked tells as much.
+        if self.append.is_none() && self.snapshot.is_none() && self.check.is_none() {
+            let (node, session) = (self.node.clone(), self.handle.session);
+            self.check = Some(Box::pin(async move {
+                node.store(move |store| store.find(session)).await
+            }));
+        }
+    }
+
+    pub(super) async fn checked(&mut self, found: Result<Option<Found>, StoreError>) -> Goes {
+        match &found {
+            Ok(_) => self.silent = None,
+            Err(error) => self.heard(error),
+        }
+        if self.append.is_some() || self.snapshot.is_some() || self.engine.is_open() {
+            // It was asked before they were, and they know better.
             return Goes::Continue(());
         }
-        let session = self.handle.session;
-        match self.node.store(move |store| Ok(store.find(session))).await {
-            Ok(found) if found.claim != self.holder.claim() => Goes::Break(()),
+        match found {
+            Ok(Some(found)) if found.record.claim == self.holder.claim() => {
+                if self.trouble.is_some() {
+                    self.out_of_trouble();
+                }
+                Goes::Continue(())
+            }
+            Ok(Some(found)) => {
+                let generation = found.record.claim.generation;
+                self.refused(StoreError::Fenced { generation }).await
+            }
+            Ok(None) | Err(StoreError::Lost) if self.holder.serves() => self.missing().await,
             _ => Goes::Continue(()),
         }
     }
@@ -172,9 +252,13 @@ impl Running {
             return Owns::Yes;
         }
         let session = self.handle.session;
-        match self.node.store(move |store| Ok(store.find(session))).await {
-            Ok(found) if found.claim == self.holder.claim() => Owns::Yes,
-            Ok(_) => Owns::No,
+        match self.node.store(move |store| store.find(session)).await {
+            Ok(Some(found)) if found.record.claim == self.holder.claim() => Owns::Yes,
+            Ok(Some(found)) => Owns::No {
+                generation: found.record.claim.generation,
+            },
+            // The store has lost the later claim too: what is here is what is left.
+            Ok(None) | Err(StoreError::Lost) => Owns::Yes,
             Err(_) => Owns::Unknown,
         }
     }
@@ -194,9 +278,13 @@ impl Running {
                 let (hub, who) = (self.node.hub.clone(), self.node.index);
                 match hub.timeout(who, WRITE_LIMIT_MS, self.stop()).await {
                     Some(Ok(())) => Released::LetGo,
-                    Some(Err(StoreError::Fenced)) => {
-                        reply.give(Released::NotOwner);
-                        return Goes::Break(());
+                    Some(Err(error @ (StoreError::Fenced { .. } | StoreError::Missing))) => {
+                        let goes = self.refused(error).await;
+                        reply.give(match goes {
+                            Goes::Break(()) => Released::NotOwner,
+                            Goes::Continue(()) => Released::Held,
+                        });
+                        return goes;
                     }
                     // not everything is in the store: keep it
                     Some(Err(_)) | None => Released::Held,
@@ -210,52 +298,65 @@ impl Running {
     /// Stops at a command boundary, writes everything and ends the legs. What waits was not
     /// accepted: proxies say it again where the session goes.
     async fn stop(&mut self) -> Result<(), StoreError> {
+        self.step(Step::Stopping);
         if let Some(snapshot) = self.snapshot.as_mut() {
             let written = snapshot.await;
             self.snapshot = None;
-            written?;
+            match written {
+                // The last one, below, is what counts.
+                Ok(()) | Err(StoreError::Missing | StoreError::Fenced { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         if let Some(append) = self.append.as_mut() {
             let appended = append.await;
             self.append = None;
-            if self.appended(appended).is_break() {
-                return Err(StoreError::Fenced);
+            if self.appended(appended).await.is_break() {
+                return Err(StoreError::Missing);
             }
         }
         let Some(snapshot) = self.state(true) else {
             return Err(StoreError::Failed);
         };
         let (fence, horizon) = (self.fence(), self.horizon());
-        self.node
-            .store(move |store| store.snapshot(fence, snapshot, horizon))
-            .await?;
+        let last = move |store: &mut Store| store.snapshot(fence, snapshot, horizon);
+        match self.node.store(last).await {
+            Err(StoreError::Missing) => self.write_anew(true).await?,
+            written => written?,
+        }
         self.holder.stopped(self.now());
         self.held = None;
         self.end_legs(Ending::Moved);
+        self.step(Step::Stopped);
         Ok(())
     }
 
     /// Nobody came for the released session: it is claimed again and served.
     pub(super) async fn claim_back(&mut self) -> Goes {
+        self.step(Step::ClaimsBack);
         let seen = self.holder.claim();
         let next = self.node.next_record(seen, self.leaving);
         let (claim, session) = (next.claim, self.handle.session);
-        let asked = self
-            .node
-            .store(move |store| store.claim(session, seen, next));
-        match asked.await {
-            Ok(_) => {
-                self.holder = Holder::new(claim, self.now());
-                self.engine.renew(claim.generation);
-                let at = self.node.owner.endpoint.to_string();
-                self.node.hub.see(Sight::Claimed {
-                    session,
-                    at,
-                    generation: claim.generation,
-                });
+        let asked = move |store: &mut Store| store.claim(session, seen, next);
+        match self.node.store(asked).await {
+            Ok(state) => {
+                self.renew(claim);
+                if state.rewound {
+                    // Whoever came for it may be what the store has lost.
+                    let fresh = Epoch::new(self.node.hub.chance(|chance| chance.draw() >> 11));
+                    let mut log = self.handle.log.borrow_mut();
+                    *log = Log::new(fresh, log.top());
+                    self.revived_at = None;
+                }
+                // The last one in the store says that nothing has happened since.
+                self.open_snapshot();
                 Goes::Continue(())
             }
-            Err(StoreError::Fenced) => Goes::Break(()),
+            // Written anew, it is claimed at the next turn.
+            Err(StoreError::Missing) if self.write_anew(true).await.is_ok() => Goes::Continue(()),
+            Err(error @ (StoreError::Fenced { .. } | StoreError::Missing)) => {
+                self.refused(error).await
+            }
             Err(_) => {
                 self.holder.stopped(self.now());
                 Goes::Continue(())
@@ -271,7 +372,11 @@ impl Running {
             .node
             .store(move |store| store.mark(fence, leaving, false));
         match marked.await {
-            Err(StoreError::Fenced) => Goes::Break(()),
+            // Written anew, the record says it.
+            Err(StoreError::Missing) if self.holder.serves() => self.missing().await,
+            Err(error @ (StoreError::Fenced { .. } | StoreError::Missing)) => {
+                self.refused(error).await
+            }
             Ok(()) | Err(_) => Goes::Continue(()),
         }
     }
@@ -289,7 +394,5 @@ pub(super) fn stored<'a>(snapshot: &'a Snapshot, journal: &'a [(u64, Vec<u8>)]) 
 
 /// Between tries while the store does not answer.
 const RETRY_MS: u64 = 500;
-/// How long market data goes on without a store.
-const GRACE_MS: u64 = 30_000;
 /// How long the writes of a release may take; the asker waits for 1 s in all.
 const WRITE_LIMIT_MS: u64 = 800;

@@ -35,6 +35,25 @@ impl Machine {
         both!(self, machine => machine.poll_command())
     }
 
+    pub(crate) fn accepted(&self) -> u64 {
+        match self {
+            Self::WebSocket(machine) => machine.accepted(),
+            Self::EventStream(_) => 0,
+        }
+    }
+
+    /// Bytes held for the endpoint, and for the client.
+    pub(crate) fn held(&self) -> (usize, usize) {
+        match self {
+            Self::WebSocket(machine) => machine.held(),
+            Self::EventStream(machine) => (0, machine.held()),
+        }
+    }
+
+    pub(crate) const fn is_leaving(&self) -> bool {
+        both!(self, machine => machine.is_leaving())
+    }
+
     pub(crate) fn timeout(&self) -> Option<Instant> {
         both!(self, machine => machine.poll_timeout())
     }

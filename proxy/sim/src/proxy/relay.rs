@@ -30,9 +30,13 @@ pub(crate) struct Connection {
     endpoint: Arc<Endpoint>,
     open: Option<Open>,
     busy_until: u64,
+    told_to_close: bool,
+    /// Under which generation its leg is served.
+    pub(crate) generation: Option<u64>,
     pub(crate) active_at: u64,
     accepted: bool,
     pub(crate) ended: Option<Ending>,
+    pub(crate) ended_at: u64,
     pub(crate) moves: u64,
     /// Since when it has no leg.
     pub(crate) alone_since: Option<u64>,
@@ -67,9 +71,12 @@ impl Connection {
             endpoint: forward.endpoint,
             open: None,
             busy_until: 0,
+            told_to_close: false,
+            generation: None,
             active_at: 0,
             accepted: false,
             ended: None,
+            ended_at: 0,
             moves: 0,
             alone_since: None,
             dirty: true,
@@ -89,19 +96,25 @@ impl Connection {
         !self.is_over() && self.machine.endpoint() == Some(endpoint)
     }
 
-    pub(super) fn may_be_ordered(&self, order: Order, now: u64) -> bool {
-        matches!(order, Order::Close | Order::Abandon) || now >= self.busy_until
+    pub(super) const fn may_be_ordered(&self, order: Order, now: u64) -> bool {
+        let free = now >= self.busy_until;
+        match order {
+            Order::Abandon => true,
+            Order::Close => free || !self.told_to_close,
+            Order::Move(_) => free,
+        }
     }
 
     pub(super) fn order(&mut self, order: Order, now: u64) {
-        let held = self.machine.held_until().map_or(0, milliseconds);
-        if matches!(order, Order::Move(_)) && now < held {
-            self.busy_until = held;
-            return;
-        }
         self.busy_until = now + ORDER_MS;
+        self.told_to_close = order == Order::Close;
         let at = holdfast_core::Instant::after_start(std::time::Duration::from_millis(now));
-        self.machine.order(order, at);
+        match self.machine.held_until() {
+            Some(until) if matches!(order, Order::Move(_)) && at < until => {
+                self.busy_until = milliseconds(until);
+            }
+            _ => self.machine.order(order, at),
+        }
         self.dirty = true;
     }
 
@@ -112,14 +125,6 @@ impl Connection {
         let machine = self.machine.timeout().map(milliseconds);
         let dial = self.dial.as_ref().and_then(|dial| dial.until);
         machine.into_iter().chain(dial).min()
-    }
-
-    /// Bytes the machine holds for either side.
-    pub(crate) fn held_bytes(&self) -> (usize, usize) {
-        (
-            self.machine.to_upstream().len(),
-            self.machine.to_downstream().len(),
-        )
     }
 
     pub(crate) fn is_on(&self, wire: &Rc<Wire>) -> bool {
@@ -165,6 +170,10 @@ impl Proxy {
                 rounds += 1;
                 assert!(rounds < 1_000, "a connection spins");
             }
+            let connection = &mut self.connections[at];
+            if let Some(open) = &mut connection.open {
+                open.set_departing(connection.machine.is_leaving());
+            }
         }
     }
 
@@ -183,7 +192,9 @@ impl Proxy {
         let now = self.now();
         let connection = &mut self.connections[at];
         connection.dirty = true;
-        if matches!(answer, Answer::Taken(_)) {
+        if let Answer::Taken(terms) = &answer {
+            let generation = terms.generation.as_deref();
+            connection.generation = generation.and_then(|text| text.parse().ok());
             let relay = if connection.client.sse {
                 Relay::Sse
             } else {
@@ -253,6 +264,7 @@ impl Proxy {
                     wire.end_up();
                 }
                 connection.ended = Some(ending);
+                connection.ended_at = now;
                 connection.open = None;
                 let name = connection.client.name.clone();
                 self.hub.see(Sight::Told(Told::Ended(name, ending)));
@@ -317,7 +329,7 @@ impl Proxy {
         let now = self.now();
         let connection = &mut self.connections[at];
         let bytes = connection.machine.to_downstream();
-        if bytes.is_empty() {
+        if bytes.is_empty() || connection.client.stalled {
             return false;
         }
         connection.client.hear(bytes);
@@ -333,7 +345,8 @@ impl Proxy {
         if connection.client.out.is_empty() || !connection.machine.wants_downstream() {
             return false;
         }
-        let bytes = std::mem::take(&mut connection.client.out);
+        let count = connection.client.out.len().min(READ);
+        let bytes: Vec<u8> = connection.client.out.drain(..count).collect();
         connection.machine.say(&bytes, now);
         true
     }
@@ -363,5 +376,7 @@ impl Proxy {
 
 /// A connection that got an order and is where it was after this long is ordered anew.
 const ORDER_MS: u64 = 15_000;
+/// Bytes of a client that are read at once.
+pub(crate) const READ: usize = 16 << 10;
 /// Endpoint 0 is at this port.
 pub(crate) const FIRST_PORT: usize = 9_000;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::act::span;
+
 /// A scenario as it is written.
 #[derive(Debug)]
 pub struct Script {
@@ -96,7 +98,7 @@ impl Line {
         let (time, action) = written
             .split_once(char::is_whitespace)
             .unwrap_or((&written, ""));
-        let at = milliseconds(time)
+        let at = span(time)
             .ok_or_else(|| format!("{time} is no time; a line begins with one, such as 2.5s"))?;
         Ok(Self {
             number,
@@ -106,13 +108,4 @@ impl Line {
             written,
         })
     }
-}
-
-/// `2s`, `2.5s` or `30ms`.
-pub(super) fn milliseconds(text: &str) -> Option<u64> {
-    if let Some(text) = text.strip_suffix("ms") {
-        return text.parse().ok();
-    }
-    let seconds: f64 = text.strip_suffix('s')?.parse().ok()?;
-    Some((seconds * 1_000.0).round() as u64)
 }

@@ -1,0 +1,206 @@
+//! What must hold at the end: each message was accepted once and in order, and what clients were
+//! told is what the journal leads to.
+
+use std::collections::BTreeMap;
+
+use holdfast_session::engine::{Engine, Start, Stored};
+use holdfast_session::id::{ConnectionId, EntryId, Epoch};
+use holdfast_session::journal::{Asked, Change, Record};
+use holdfast_session::log::{Entry, Kind, Log};
+use holdfast_session::message::{Said, read};
+use holdfast_session::reader::Delivery;
+
+use super::{Broken, must};
+use crate::client::{Client, Heard};
+use crate::proxy::Connection;
+use crate::world::World;
+
+/// With every fault healed and every command answered that ever will be.
+pub(crate) fn conclude(world: &World) -> Result<(), Broken> {
+    let mut replayed = Vec::new();
+    for session in 0..world.store.sessions.len() {
+        journal(world, session)?;
+        replayed.push(replay(world, session)?);
+    }
+    for connection in connections(world) {
+        let client = &connection.client;
+        let name = &client.name;
+        if !connection.is_over() {
+            must(connection.is_attached(), || {
+                format!("{name}: still without an endpoint")
+            })?;
+            must(client.sse || client.answers == client.commands, || {
+                let (answers, commands) = (client.answers, client.commands);
+                format!("{name}: {answers} answers to {commands} commands")
+            })?;
+        }
+        heard(connection, &mut replayed[client.session])?;
+    }
+    Ok(())
+}
+
+fn connections(world: &World) -> impl Iterator<Item = &Connection> {
+    world.proxies.iter().flat_map(|proxy| &proxy.connections)
+}
+
+/// Of each connection every message once and in order, as it was said.
+fn journal(world: &World, session: usize) -> Result<(), Broken> {
+    let stored = &world.store.sessions[session];
+    let mut accepted: BTreeMap<ConnectionId, u64> = BTreeMap::new();
+    for (_, bytes) in &stored.committed {
+        let record = Record::decode(bytes).map_err(|error| Broken(error.to_string()))?;
+        let Change::Message(message) = &record.change else {
+            continue;
+        };
+        let Some((id, stands)) = &message.connection else {
+            continue;
+        };
+        let before = match stored.foundings {
+            1 => 0,
+            // Those before went with what the store lost.
+            _ => stands.accepted - 1,
+        };
+        let count = accepted.entry(*id).or_insert(before);
+        *count += 1;
+        must(stands.accepted == *count, || {
+            format!("{id}: message {} is accepted as {count}", stands.accepted)
+        })?;
+        let said = said(world, *id, *count)?;
+        must(said == message.asked, || {
+            let asked = &message.asked;
+            format!("{id}: message {count} is not what was said: {asked:?}")
+        })?;
+    }
+    Ok(())
+}
+
+/// What the client of a connection said as its message of this number.
+fn said(world: &World, id: ConnectionId, number: u64) -> Result<Asked, Broken> {
+    let mut known = connections(world);
+    let connection = known.find(|connection| ConnectionId::new(connection.id) == id);
+    let said = connection.and_then(|connection| {
+        let at = usize::try_from(number - 1).ok()?;
+        connection.client.said.get(at)
+    });
+    let Some(text) = said else {
+        return Err(Broken(format!("{id}: message {number} was never said")));
+    };
+    Ok(match read(text) {
+        Said::Command { asked, .. } => asked,
+        Said::Nothing | Said::Nonsense(_) => Asked::Nothing,
+    })
+}
+
+/// A session as founding and journal lead to it.
+struct Replayed {
+    engine: Engine,
+    log: Log,
+}
+
+fn replay(world: &World, session: usize) -> Result<Replayed, Broken> {
+    let stored = &world.store.sessions[session];
+    let committed = stored.committed.iter().map(|(_, bytes)| bytes.clone());
+    let journal: Vec<_> = (stored.founding.length..).zip(committed).collect();
+    let founding = Stored {
+        snapshot: &stored.founding.state,
+        last_act: false,
+        rewound: false,
+        journal: &journal,
+    };
+    let revived = Engine::revive(founding, u64::MAX, u64::MAX, Epoch::new(0));
+    let mut revived = revived.map_err(|error| Broken(error.to_string()))?;
+    let heard = connections(world).filter(|connection| connection.client.session == session);
+    let last = heard.filter_map(|connection| connection.client.heard.last());
+    let top = last.filter_map(|heard| seq(&heard.id)).max().unwrap_or(0);
+    revived.engine.walk_to_entry(&mut revived.log, top);
+    Ok(Replayed {
+        engine: revived.engine,
+        log: revived.log,
+    })
+}
+
+/// What a client was told since its last reset is what the log says: each entry that it was due
+/// once, in order, and nothing else. What it was told before the store lost something is not
+/// compared: the log of that time is gone.
+fn heard(connection: &Connection, replayed: &mut Replayed) -> Result<(), Broken> {
+    let client = &connection.client;
+    let name = &client.name;
+    let stands_in = |heard: &Heard| matches!(heard.kind.as_str(), "snapshot" | "reset");
+    let reset = client.heard.iter().rposition(stands_in);
+    let Some(start) = reset.max(client.heard_before_loss.checked_sub(1)) else {
+        return Ok(());
+    };
+    let begins = replayed.log.bottom();
+    let after = &client.heard[start + 1..];
+    let lost = after
+        .iter()
+        .take_while(|heard| seq(&heard.id) <= Some(begins));
+    let lost = lost.count();
+    let start = start + lost;
+    must(lost == 0 || client.heard_before_loss > 0, || {
+        format!("{name}: the log begins after {begins}, and nothing was lost")
+    })?;
+    let begin = seq(&client.heard[start].id).unwrap_or(0).max(begins);
+    let rest = &client.heard[start + 1..];
+    let Some(entries) = replayed.log.after(begin) else {
+        return must(rest.is_empty(), || {
+            format!("{name}: was told more than there is after {begin}")
+        });
+    };
+    let due: Vec<_> = entries
+        .filter(|entry| is_due(client, entry))
+        .cloned()
+        .collect();
+    let mut due = due.into_iter();
+    let mut prev = &client.heard[start].id;
+    for heard in rest {
+        let expected = match due.next() {
+            Some(entry) => told(client, &entry, prev, &replayed.log)?,
+            None => "nothing".to_owned(),
+        };
+        if expected != heard.text {
+            // The last words of an owner that had lost the session, to a connection that ended
+            // before it could be told so.
+            if connection.is_over() && diverged(connection, heard, replayed) {
+                return Ok(());
+            }
+            let told = &heard.text;
+            let what = format!("{name}: was told {told} where {expected} was due");
+            return Err(Broken(what));
+        }
+        prev = &heard.id;
+    }
+    Ok(())
+}
+
+fn is_due(client: &Client, entry: &Entry) -> bool {
+    match &entry.client {
+        Some(of) => entry.kind != Kind::Answer || (!client.sse && *of == client.id),
+        None => true,
+    }
+}
+
+/// An entry as this client is told it.
+fn told(client: &Client, entry: &Entry, prev: &str, log: &Log) -> Result<String, Broken> {
+    let delivery = Delivery {
+        id: log.id(entry.seq),
+        prev: prev.parse::<EntryId>().map_err(|e| Broken(e.to_string()))?,
+        kind: entry.kind.name(),
+        body: entry.body.clone(),
+    };
+    Ok(match client.sse {
+        true => delivery.event_data(),
+        false => delivery.websocket(),
+    })
+}
+
+/// Whether a client that came back from there would be told that it cannot go on.
+fn diverged(connection: &Connection, heard: &Heard, replayed: &mut Replayed) -> bool {
+    let Replayed { engine, log } = replayed;
+    let start = engine.start(log, Some(&heard.id), connection.generation);
+    matches!(start, Start::Reset(_))
+}
+
+fn seq(id: &str) -> Option<u64> {
+    id.parse().ok().map(|id: EntryId| id.seq)
+}
