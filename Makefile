@@ -1,5 +1,5 @@
 # Thin names for what cargo and the binaries do. `make demo` and `make test` install what they miss.
-.PHONY: demo test bench lint fuzz soak
+.PHONY: demo test bench
 
 PYTHON := target/python
 export PATH := $(HOME)/.cargo/bin:$(PATH)

@@ -4,12 +4,8 @@
 //! wrong is told with file, line, column, path and what would be right.
 
 mod check;
-pub mod error;
 pub mod file;
-mod position;
-mod secret;
 mod store;
-pub mod unit;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,8 +15,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
 use crate::sessions::Settings;
 use crate::store::redis;
-pub use error::{ConfigError, Problem};
-pub use secret::SecretBytes;
+pub use holdfast_conf::{ConfigError, Problem, SecretBytes, unit};
+use holdfast_conf::{error, position, secret};
 
 /// The checked configuration.
 #[derive(Clone, Debug)]

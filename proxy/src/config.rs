@@ -15,20 +15,15 @@ use holdfast_core::health::ProbeSettings;
 
 mod check;
 mod decisions;
-mod error;
 pub mod file;
-mod position;
 mod restart;
-mod secret;
-pub mod unit;
 
-pub use error::{ConfigError, Problem};
 pub use file::{
     AccessLogTo, Algorithm, Balance, HandoffContract, IdentityNeed, Protocol, RelayKind, SameSite,
 };
-pub use position::Position;
-pub use secret::SecretBytes;
-pub use unit::Network;
+pub use holdfast_conf::unit::{self, Network};
+pub use holdfast_conf::{ConfigError, Position, Problem, SecretBytes};
+use holdfast_conf::{error, position, secret};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]

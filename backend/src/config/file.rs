@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use holdfast_conf::Secret;
+
 use super::unit::{Size, Span};
 
 /// The whole file.
@@ -109,18 +111,6 @@ impl fmt::Debug for Redis {
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
-}
-
-/// Where a secret is read from: exactly one of the two.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Secret {
-    /// A file, relative to this configuration.
-    #[serde(default)]
-    pub file: Option<PathBuf>,
-    /// A variable of the environment.
-    #[serde(default)]
-    pub env: Option<String>,
 }
 
 /// Gives tokens to whoever asks.

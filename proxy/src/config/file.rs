@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use holdfast_conf::Secret;
+
 use super::unit::{Network, Size, Span};
 
 mod affinity;
@@ -369,16 +371,6 @@ pub enum AccessLogTo {
     Stdout,
     /// Nowhere.
     Off,
-}
-
-/// A secret is never written into the file itself: the file says where it is. Exactly one.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Secret {
-    /// Read it from this file, relative to the configuration's folder.
-    pub file: Option<PathBuf>,
-    /// Read it from this environment variable.
-    pub env: Option<String>,
 }
 
 fn on() -> bool {

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use serde_saphyr::Error as YamlError;
 
-use super::position::{Position, Positions};
+use crate::position::{Position, Positions};
 
 /// One thing that is wrong, or probably not meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Where in the file.
     pub position: Position,
-    /// Which key, as a path such as `limits.message`; empty: the file itself.
+    /// Which key, as a path such as `clusters.game.drain.deadline`; empty: the file itself.
     pub path: String,
     /// What is wrong and what would be right.
     pub message: String,
@@ -28,7 +28,7 @@ impl Problem {
         }
     }
 
-    /// With the file's name in front: `conf/backend.yaml:14:24 limits.message: ...`.
+    /// With the file's name in front: `conf/proxy.yaml:14:24 clusters.a: ...`.
     pub fn in_file<'a>(&'a self, file: &'a Path) -> impl fmt::Display + 'a {
         Located {
             file,
@@ -56,7 +56,7 @@ impl ConfigError {
     }
 
     /// A file that is no YAML, or not of the shape we know.
-    pub(super) fn yaml(file: &Path, positions: &Positions, error: &YamlError) -> Self {
+    pub fn yaml(file: &Path, positions: &Positions, error: &YamlError) -> Self {
         let error = error.without_snippet();
         let position = error.location().map_or(Position::START, Position::from);
         let (path, message) = explain(positions, position, error);
@@ -86,10 +86,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// The name that was probably meant, if one is near.
-pub(super) fn nearest<'a>(
-    written: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = |name: &&str| distance(written, name) <= 1 + name.len().min(written.len()) / 4;
     known
         .into_iter()
@@ -98,7 +95,7 @@ pub(super) fn nearest<'a>(
 }
 
 /// `did you mean "deadline"?`, or the list of what there is.
-pub(super) fn suggestion(written: &str, known: &[&str]) -> String {
+pub fn suggestion(written: &str, known: &[&str]) -> String {
     match nearest(written, known.iter().copied()) {
         Some(name) => format!("did you mean {name:?}?"),
         None if known.is_empty() => "there is none".to_owned(),
@@ -169,8 +166,27 @@ fn explain(positions: &Positions, at: Position, error: &YamlError) -> (String, S
             expected,
             ..
         } => (path, format!("{unexpected} where {expected} is expected")),
+        YamlError::InvalidScalar { ty, .. } => (path, wanted(ty).to_owned()),
+        YamlError::InvalidBooleanStrict { .. } => (path, wanted("bool").to_owned()),
         YamlError::Message { msg, .. } => (path, msg.clone()),
-        other => (path, other.to_string()),
+        other => {
+            let cause = other.to_string();
+            // the parser says the place again; it stands in front already
+            let cause = cause.split(" at line ").next().unwrap_or_default();
+            let message =
+                format!("{cause}: look for an open bracket or quote, or wrong indentation");
+            (path, message)
+        }
+    }
+}
+
+/// What a value of a Rust type looks like to people.
+fn wanted(ty: &str) -> &'static str {
+    match ty {
+        "bool" => "must be true or false",
+        "u8" => "must be a whole number from 0 to 255",
+        "u16" => "must be a whole number from 0 to 65535",
+        _ => "must be a whole number, 0 or above, without a unit",
     }
 }
 

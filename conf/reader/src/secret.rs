@@ -1,9 +1,20 @@
 //! Secrets: read from a file or the environment, never shown.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::file::Secret;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A secret is never written into the file itself: the file says where it is. Exactly one.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Secret {
+    /// Read it from this file, relative to the configuration's folder.
+    pub file: Option<PathBuf>,
+    /// Read it from this environment variable.
+    pub env: Option<String>,
+}
 
 /// 32 secret bytes. They are written as 64 hex digits, so that they survive editors, config maps
 /// and environment variables.
@@ -54,7 +65,7 @@ impl fmt::Debug for SecretBytes {
 }
 
 /// Read 32 bytes from where the file says they are.
-pub(super) fn key(secret: &Secret, folder: &Path) -> Result<SecretBytes, String> {
+pub fn key(secret: &Secret, folder: &Path) -> Result<SecretBytes, String> {
     let text = raw(secret, folder)?;
     let text = String::from_utf8_lossy(&text);
     SecretBytes::parse(&text).ok_or_else(|| {
@@ -66,7 +77,7 @@ pub(super) fn key(secret: &Secret, folder: &Path) -> Result<SecretBytes, String>
 }
 
 /// Read whatever stands there.
-pub(super) fn raw(secret: &Secret, folder: &Path) -> Result<Vec<u8>, String> {
+pub fn raw(secret: &Secret, folder: &Path) -> Result<Vec<u8>, String> {
     match (&secret.file, &secret.env) {
         (Some(file), None) => {
             let path = folder.join(file);

@@ -35,7 +35,7 @@ impl From<Location> for Position {
 
 /// Every path of a file with its position.
 #[derive(Debug, Default)]
-pub(super) struct Positions(Vec<Entry>);
+pub struct Positions(Vec<Entry>);
 
 #[derive(Debug)]
 struct Entry {
@@ -46,7 +46,7 @@ struct Entry {
 
 impl Positions {
     /// Index the text. Text that is no YAML has no positions; reading it for real says why.
-    pub(super) fn of(text: &str) -> Self {
+    pub fn of(text: &str) -> Self {
         let mut entries = Vec::new();
         if let Ok(root) = serde_saphyr::from_str::<Spanned<Node>>(text) {
             collect(&root, String::new(), &mut entries);
@@ -55,17 +55,17 @@ impl Positions {
     }
 
     /// The position of the value at this path, or of the nearest parent that the file has.
-    pub(super) fn value(&self, path: &str) -> Position {
+    pub fn value(&self, path: &str) -> Position {
         self.find(path).map_or(Position::START, |entry| entry.value)
     }
 
     /// The position of the key of this path, or of the nearest parent that the file has.
-    pub(super) fn key(&self, path: &str) -> Position {
+    pub fn key(&self, path: &str) -> Position {
         self.find(path).map_or(Position::START, |entry| entry.key)
     }
 
     /// The path that stands at, or last before, a position.
-    pub(super) fn path_at(&self, at: Position) -> &str {
+    pub fn path_at(&self, at: Position) -> &str {
         let exact = self
             .0
             .iter()
@@ -79,7 +79,7 @@ impl Positions {
     }
 
     /// Is this very path written in the file?
-    pub(super) fn has(&self, path: &str) -> bool {
+    pub fn has(&self, path: &str) -> bool {
         self.0.iter().any(|entry| entry.path == path)
     }
 
