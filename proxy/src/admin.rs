@@ -98,7 +98,9 @@ impl Admin {
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
             .with_state(self);
-        let served = axum::serve(listener, routes).into_future();
+        let served = axum::serve(listener, routes)
+            .with_graceful_shutdown(stop.clone().cancelled_owned())
+            .into_future();
         if let Some(Err(error)) = stop.run_until_cancelled(served).await {
             tracing::error!(%error, "the health port ended");
         }
@@ -139,7 +141,7 @@ impl Admin {
 
 /// Whether there is a configuration, discovery has named every cluster's endpoints, and each of
 /// them was asked at least once.
-fn knows_enough(snapshot: &Snapshot) -> bool {
+pub(crate) fn knows_enough(snapshot: &Snapshot) -> bool {
     let known = |cluster: &Arc<Cluster>| {
         let mut endpoints = cluster.endpoints().iter();
         cluster.discovered && endpoints.all(|endpoint| endpoint.health != Health::Untried)

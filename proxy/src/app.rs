@@ -4,21 +4,21 @@
 //! probes, decides and serves operators. A flood of requests cannot keep a probe from being
 //! sent, and a slow page of the operators holds up no request.
 
+mod operators;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use holdfast_core::Instant;
 use holdfast_core::connection::{Holdings, PulseSettings};
-use holdfast_core::{ClusterName, Instant};
 use pingora_core::apps::{HttpServerApp, HttpServerOptions};
 use pingora_core::protocols::http::v2::server::default_h2_options;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::{HttpProxy, http_proxy};
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
@@ -26,32 +26,36 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use self::operators::{Operators, control, first_snapshot};
 use crate::access_log::AccessLog;
-use crate::admin::{self, Admin};
-use crate::chance;
+use crate::admin;
 use crate::clock::{self, Clock};
-use crate::config::{self, Config, Discovery, Timeouts};
-use crate::control::discovery::Discoveries;
+use crate::config::{Config, Timeouts};
 use crate::control::outcomes::OutcomesReceiver;
-use crate::control::reload::Reload;
-use crate::control::{self, Control, Outcomes, Snapshots};
+use crate::control::{Outcomes, Snapshots};
 use crate::drain::{Drain, Streams};
 use crate::edge::{Edge, Parts};
 use crate::limits::Admissions;
 use crate::listener::{Acceptor, BindError, Bound, Http};
 use crate::relay::{self, Relays};
 use crate::telemetry::Telemetry;
+use crate::upgrade::{Role, Sockets};
 use crate::upstream::dial::Dialler;
 use crate::witness::Witness;
 
 /// A running edge. Dropping it cuts everything off; `leave` is the polite way.
 pub struct App {
     addresses: Vec<SocketAddr>,
+    /// Ready to be handed on.
+    sockets: Sockets,
+    snapshots: Snapshots,
     admin: SocketAddr,
     health: Option<SocketAddr>,
     planes: Option<Planes>,
     drain: Option<Drain>,
     stop: CancellationToken,
+    /// Ends the operators' ports alone.
+    closed: CancellationToken,
     wake: Arc<Notify>,
     log: AccessLog,
 }
@@ -67,29 +71,6 @@ pub enum StartError {
     System(#[from] io::Error),
 }
 
-/// The ports that are not for clients.
-struct Operators {
-    admin: Bound,
-    health: Option<Bound>,
-}
-
-impl Operators {
-    fn bind(config: &Config) -> Result<Self, BindError> {
-        let bind = |address| {
-            Bound::bind(&config::Listener {
-                address,
-                h2c: false,
-                tls: None,
-                proxy_protocol: None,
-            })
-        };
-        Ok(Self {
-            admin: bind(config.admin.address)?,
-            health: config.admin.health.map(bind).transpose()?,
-        })
-    }
-}
-
 /// The runtimes that work is spread over.
 struct Planes {
     control: Runtime,
@@ -99,26 +80,32 @@ struct Planes {
 impl App {
     /// Listen and serve.
     pub fn start(config: &Config) -> Result<Self, StartError> {
-        Self::start_with(config, AccessLog::open(config.access_log))
+        Self::inherit(config, Sockets::default())
+    }
+
+    /// The same on sockets that another process listened on before, as far as they fit.
+    pub fn inherit(config: &Config, inherited: Sockets) -> Result<Self, StartError> {
+        Self::begin(config, inherited, AccessLog::open(config.access_log))
     }
 
     /// The same with another access log.
     pub fn start_with(config: &Config, log: AccessLog) -> Result<Self, StartError> {
+        Self::begin(config, Sockets::default(), log)
+    }
+
+    fn begin(config: &Config, mut from: Sockets, log: AccessLog) -> Result<Self, StartError> {
         for warning in &config.warnings {
             warn!("{}", warning.in_file(&config.path));
         }
-        let bound = config
-            .listeners
-            .iter()
-            .map(Bound::bind)
-            .collect::<Result<Vec<_>, _>>()?;
-        let operators = Operators::bind(config)?;
-        let admin = operators.admin.address();
-        let health = operators.health.as_ref().map(Bound::address);
+        let (bound, operators) = bind(config, &mut from)?;
+        let sockets = hand_on(&bound, &operators)?;
+        let (admin, health) = operators.addresses();
         let planes = Planes::new(config)?;
         let stop = CancellationToken::new();
+        let closed = stop.child_token();
         let (shared, heard) = Shared::new(config, &log);
-        let wake = control(config, &planes, &shared, heard, operators, &stop)?;
+        let stops = (&stop, &closed);
+        let wake = control(config, (&planes, &shared), heard, operators, stops)?;
         planes
             .control
             .block_on(first_snapshot(config, &shared.snapshots));
@@ -136,11 +123,14 @@ impl App {
         }
         Ok(Self {
             addresses,
+            sockets,
+            snapshots: shared.snapshots.clone(),
             admin,
             health,
             drain: Some(shared.into_drain(config, proxies)),
             planes: Some(planes),
             stop,
+            closed,
             wake,
             log,
         })
@@ -161,8 +151,37 @@ impl App {
         self.health
     }
 
+    /// The sockets it listens on.
+    pub fn sockets(&self) -> &Sockets {
+        &self.sockets
+    }
+
+    /// Waits until every endpoint was asked once, as `/readyz` does. Not for ever: with endpoints
+    /// that do not answer it serves as well as anybody can.
+    pub async fn ready(&self) {
+        let deadline = clock::moment() + FIRST_ANSWERS;
+        while !admin::knows_enough(&self.snapshots.load()) && clock::moment() < deadline {
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Leave politely: returns when nobody is left, or at the deadline. Says how many were cut.
-    pub fn leave(mut self, at_once: impl Future<Output = ()>) -> usize {
+    pub fn leave(self, at_once: impl Future<Output = ()>) -> usize {
+        self.drain(at_once)
+    }
+
+    /// The same when another process accepts from our sockets already: nobody has to learn that
+    /// we are not ready, and our ports are its now.
+    pub fn leave_to_successor(mut self, at_once: impl Future<Output = ()>) -> usize {
+        self.closed.cancel();
+        if let Some(drain) = &mut self.drain {
+            drain.times.propagation = Duration::ZERO;
+        }
+        self.drain(at_once)
+    }
+
+    fn drain(mut self, at_once: impl Future<Output = ()>) -> usize {
+        self.sockets = Sockets::default();
         let (Some(planes), Some(drain)) = (&self.planes, self.drain.take()) else {
             return 0;
         };
@@ -236,6 +255,7 @@ struct Shared {
     relays: Relays,
     admissions: Admissions,
     connections: TaskTracker,
+    acceptors: TaskTracker,
     closing: CancellationToken,
     leaving: watch::Sender<bool>,
 }
@@ -282,6 +302,7 @@ impl Shared {
                 config.limits.connections,
             ),
             connections: TaskTracker::new(),
+            acceptors: TaskTracker::new(),
             closing: CancellationToken::new(),
             leaving: watch::Sender::new(false),
         };
@@ -307,11 +328,12 @@ impl Shared {
                 tasks: self.connections.clone(),
                 closing: self.closing.clone(),
             };
-            runtime.spawn(async move {
+            let accepting = async move {
                 if let Err(cause) = acceptor.run().await {
                     error!(%cause, "accepting ended");
                 }
-            });
+            };
+            self.acceptors.spawn_on(accepting, runtime.handle());
         }
         Ok(proxy)
     }
@@ -321,6 +343,7 @@ impl Shared {
             times: config.shutdown,
             telemetry: self.telemetry,
             closing: self.closing,
+            acceptors: self.acceptors,
             leaving: self.leaving,
             connections: self.connections,
             streams: Box::new(Open {
@@ -345,6 +368,10 @@ impl Streams for Open {
         self.relays.registry().total()
     }
 
+    fn untold(&self) -> usize {
+        self.relays.registry().untold()
+    }
+
     fn close_some(&self, count: usize) {
         self.relays.registry().close_some(count);
     }
@@ -354,6 +381,23 @@ impl Streams for Open {
             proxy.http_cleanup().await;
         }
     }
+}
+
+fn bind(config: &Config, from: &mut Sockets) -> Result<(Vec<Bound>, Operators), BindError> {
+    let listeners = config.listeners.iter();
+    let bound = listeners
+        .map(|listener| Bound::inherit(listener, Role::Listener, from))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok((bound, Operators::bind(config, from)?))
+}
+
+fn hand_on(bound: &[Bound], operators: &Operators) -> io::Result<Sockets> {
+    let mut sockets = Sockets::default();
+    for bound in bound {
+        bound.hand_on(Role::Listener, &mut sockets)?;
+    }
+    operators.hand_on(&mut sockets)?;
+    Ok(sockets)
 }
 
 fn proxy(config: &Config, edge: Edge) -> HttpProxy<Edge> {
@@ -385,92 +429,8 @@ fn pulse(timeouts: &Timeouts) -> PulseSettings {
     }
 }
 
-/// Starts the control plane: the single writer, discovery, and the watch over the file.
-fn control(
-    config: &Config,
-    planes: &Planes,
-    shared: &Shared,
-    heard: OutcomesReceiver,
-    operators: Operators,
-    stop: &CancellationToken,
-) -> io::Result<Arc<Notify>> {
-    let telemetry = shared.telemetry.clone();
-    let (handle, control) = Control::new(control::Parts {
-        snapshots: shared.snapshots.clone(),
-        outcomes: heard,
-        orders: Arc::new(shared.relays.registry().clone()),
-        telemetry: telemetry.clone(),
-        clock: shared.clock,
-        cluster_key: config.cluster_key.clone(),
-        seed: u64::from_le_bytes(chance::bytes()),
-    });
-    let (edge, wake) = (shared.edge.clone(), Arc::new(Notify::new()));
-    let in_force = Arc::new(ArcSwap::from_pointee(config.clone()));
-    let admin = Admin::new(admin::Parts {
-        snapshots: shared.snapshots.clone(),
-        handle: handle.clone(),
-        telemetry: telemetry.clone(),
-        registry: shared.relays.registry().clone(),
-        config: in_force.clone(),
-        clock: shared.clock,
-        commands: config.admin.commands,
-    });
-    {
-        let _inside = planes.control.enter();
-        if let Some(health) = operators.health {
-            let listener = TcpListener::from_std(health.into_socket())?;
-            planes
-                .control
-                .spawn(admin.clone().serve_health(listener, stop.clone()));
-        }
-        let listener = TcpListener::from_std(operators.admin.into_socket())?;
-        planes.control.spawn(admin.serve(listener, stop.clone()));
-    }
-    let reload = Reload {
-        path: config.path.clone(),
-        interval: Some(RELOAD_INTERVAL),
-        wake: wake.clone(),
-        meaning: |config| Ok(config.decisions.clone()),
-        accepted: Box::new(move |config| {
-            edge.reconfigure(&config);
-            in_force.store(config);
-        }),
-        handle: handle.clone(),
-        discoveries: Discoveries::new(handle, telemetry),
-        telemetry: shared.telemetry.clone(),
-    };
-    planes.control.spawn(control.run(stop.clone()));
-    planes
-        .control
-        .spawn(reload.run(Arc::new(config.clone()), stop.clone()));
-    Ok(wake)
-}
-
-/// Waits until what stands in the file itself is known, so that the first request finds it. What
-/// has to be looked up first is not waited for.
-async fn first_snapshot(config: &Config, snapshots: &Snapshots) {
-    let known = || {
-        let snapshot = snapshots.load();
-        config.clusters.iter().all(|cluster| {
-            let Discovery::Static(_) = cluster.discovery else {
-                return true;
-            };
-            let name = ClusterName::parse(&cluster.name).ok();
-            let cluster = name.and_then(|name| snapshot.cluster(&name).cloned());
-            cluster.is_some_and(|cluster| !cluster.endpoints().is_empty())
-        })
-    };
-    let deadline = clock::moment() + FIRST_SNAPSHOT;
-    while !known() && clock::moment() < deadline {
-        sleep(Duration::from_millis(1)).await;
-    }
-}
-
-/// How often the file is looked at; a signal (SIGHUP) does not wait for it.
-const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
-
-/// It takes milliseconds; a machine that is this busy serves without.
-const FIRST_SNAPSHOT: Duration = Duration::from_secs(5);
+/// Probes have timeouts of their own.
+const FIRST_ANSWERS: Duration = Duration::from_secs(10);
 
 /// Unused connections to endpoints that are kept, all endpoints together.
 const POOL: usize = 1024;

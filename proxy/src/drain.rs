@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout_at};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -26,6 +26,8 @@ pub struct Drain {
     pub telemetry: Telemetry,
     /// Accepting ends when this is cancelled.
     pub closing: CancellationToken,
+    /// Whoever accepts: nobody is let in any more when all of them have ended.
+    pub acceptors: TaskTracker,
     /// Connections are not kept after their request when this says true.
     pub leaving: watch::Sender<bool>,
     /// The connections of clients.
@@ -39,7 +41,9 @@ pub struct Drain {
 pub trait Streams: Send + Sync {
     /// How many there are.
     fn open(&self) -> usize;
-    /// Tell so many to leave politely.
+    /// How many of them have not been told to leave.
+    fn untold(&self) -> usize;
+    /// Tell so many more to leave politely.
     fn close_some(&self, count: usize);
     /// Connections between two requests are closed.
     async fn close_idle(&self);
@@ -52,6 +56,7 @@ impl Drain {
             times,
             telemetry,
             closing,
+            acceptors,
             leaving,
             connections,
             streams,
@@ -62,13 +67,22 @@ impl Drain {
         let deadline = clock::moment() + times.deadline;
         closing.cancel();
         leaving.send_replace(true);
+        acceptors.close();
         connections.close();
         info!(streams = streams.open(), spread = ?times.spread, "no new connections");
-        streams.close_idle().await;
+        let idle = async {
+            acceptors.wait().await;
+            // Whoever was let in last has not asked yet, and has nobody else to ask.
+            if timeout(FIRST_REQUEST, connections.wait()).await.is_err() {
+                streams.close_idle().await;
+            }
+        };
         let gone = async {
-            spread(&*streams, times.spread).await;
+            tokio::join!(idle, spread(&*streams, times.spread));
             connections.wait().await;
             while streams.open() > 0 {
+                // A request that was under way may have become a stream since.
+                streams.close_some(streams.untold());
                 sleep(TICK).await;
             }
         };
@@ -82,23 +96,26 @@ impl Drain {
     }
 }
 
-/// Tells all open streams to leave, evenly over this time.
+/// Tells all open streams to leave, evenly over this time; a few leave sooner than it allows, ten
+/// a second. Nobody is told twice, however long it takes to leave.
 async fn spread(streams: &dyn Streams, over: Duration) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let steps = (over.as_millis() / TICK.as_millis()).max(1);
     for left in (1..=steps).rev() {
         ticks.tick().await;
-        let open = streams.open();
-        if open == 0 {
+        if streams.open() == 0 {
             return;
         }
-        let share = open.div_ceil(usize::try_from(left).unwrap_or(usize::MAX));
+        let untold = streams.untold();
+        let share = untold.div_ceil(usize::try_from(left).unwrap_or(usize::MAX));
         streams.close_some(share);
     }
 }
 
 const TICK: Duration = Duration::from_millis(100);
+/// How long a connection that was just opened is waited for; those between two requests as well.
+const FIRST_REQUEST: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {
@@ -108,21 +125,28 @@ mod tests {
 
     use super::*;
 
-    /// Streams that leave when they are told.
+    /// Streams that leave when they are told, or some time after.
     #[derive(Clone, Default)]
     struct Polite {
-        open: Arc<Mutex<usize>>,
+        untold: Arc<Mutex<usize>>,
         told: Arc<Mutex<Vec<usize>>>,
+        /// When those that were told are gone.
+        gone: Arc<Mutex<Option<tokio::time::Instant>>>,
     }
 
     #[async_trait]
     impl Streams for Polite {
         fn open(&self) -> usize {
-            *self.open.lock()
+            let linger = self.gone.lock().is_some_and(|at| clock::moment() < at);
+            *self.untold.lock() + usize::from(linger)
+        }
+
+        fn untold(&self) -> usize {
+            *self.untold.lock()
         }
 
         fn close_some(&self, count: usize) {
-            *self.open.lock() -= count;
+            *self.untold.lock() -= count;
             self.told.lock().push(count);
         }
 
@@ -134,6 +158,7 @@ mod tests {
             times,
             telemetry: Telemetry::new(),
             closing: CancellationToken::new(),
+            acceptors: TaskTracker::new(),
             leaving: watch::Sender::new(false),
             connections: TaskTracker::new(),
             streams: Box::new(streams),
@@ -162,14 +187,55 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn streams_are_told_evenly_over_the_spread() {
         let streams = Polite::default();
-        *streams.open.lock() = 1000;
+        *streams.untold.lock() = 1000;
+        // The last one told takes its time: nobody else is told instead.
+        let gone = clock::moment() + TIMES.propagation + TIMES.spread + TICK * 5;
+        *streams.gone.lock() = Some(gone);
         assert_eq!(drain(streams.clone(), TIMES).run().await, 0);
+        assert!(
+            clock::moment() - gone <= TICK * 2,
+            "and the end does not wait"
+        );
         let told = streams.told.lock();
         assert_eq!(told.iter().sum::<usize>(), 1000);
         assert!(
             told.iter().all(|count| *count <= 5),
             "at most 5 in each 100 ms: {told:?}"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_began_after_the_others_were_told_is_told_too() {
+        let streams = Polite::default();
+        let gone = clock::moment() + TIMES.propagation + TIMES.spread + TICK;
+        *streams.gone.lock() = Some(gone + TICK * 20);
+        let leaving = tokio::spawn(drain(streams.clone(), TIMES).run());
+        timeout_at(gone, std::future::pending::<()>())
+            .await
+            .expect_err("it is late");
+        *streams.untold.lock() = 1;
+        assert_eq!(leaving.await.expect("drain"), 0);
+        assert_eq!(streams.told.lock().iter().sum::<usize>(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_one_who_was_let_in_is_served_before_the_process_ends() {
+        let drain = drain(Polite::default(), TIMES);
+        let (closing, connections) = (drain.closing.clone(), drain.connections.clone());
+        let (asks, asked) = tokio::sync::oneshot::channel();
+        // Somebody comes in at the very moment at which the door closes.
+        drain.acceptors.spawn(async move {
+            closing.cancelled().await;
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            connections.spawn(async move {
+                sleep(FIRST_REQUEST / 2).await;
+                let _ = asks.send("answered");
+            });
+        });
+        assert_eq!(drain.run().await, 0);
+        assert_eq!(asked.await, Ok("answered"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,5 +21,6 @@ pub mod operator;
 pub mod relay;
 pub mod signals;
 pub mod telemetry;
+pub mod upgrade;
 pub mod upstream;
 pub mod witness;

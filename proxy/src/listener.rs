@@ -23,6 +23,7 @@ use tracing::{debug, warn};
 
 use crate::config::{Limits, Listener, Network};
 use crate::limits::{Admission, Admissions};
+use crate::upgrade::{Role, Sockets};
 
 mod downstream;
 pub mod gate;
@@ -62,6 +63,37 @@ impl Bound {
             config: config.clone(),
             address,
         })
+    }
+
+    /// Listen on a socket that another process listened on before, if it handed on one for this
+    /// address, or else on a new one.
+    pub fn inherit(
+        config: &Listener,
+        role: Role,
+        inherited: &mut Sockets,
+    ) -> Result<Self, BindError> {
+        let Some(socket) = inherited.take(role, config.address) else {
+            return Self::bind(config);
+        };
+        let usable = || {
+            socket.set_nonblocking(true)?;
+            socket.local_addr()
+        };
+        let address = usable().map_err(|source| BindError {
+            address: config.address,
+            source,
+        })?;
+        Ok(Self {
+            socket,
+            config: config.clone(),
+            address,
+        })
+    }
+
+    /// Hands the socket on under the address that the configuration says.
+    pub fn hand_on(&self, role: Role, to: &mut Sockets) -> io::Result<()> {
+        to.put(role, self.config.address, self.socket.try_clone()?);
+        Ok(())
     }
 
     /// The address with the port that was really taken.

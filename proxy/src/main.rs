@@ -7,7 +7,9 @@ use clap::{Parser, Subcommand};
 use holdfast_proxy::app::App;
 use holdfast_proxy::config::{Config, SecretBytes};
 use holdfast_proxy::explain::{Question, explain};
-use holdfast_proxy::{operator, signals};
+use holdfast_proxy::operator;
+use holdfast_proxy::signals::{self, Signals};
+use holdfast_proxy::upgrade::{Predecessor, Program};
 use tracing_subscriber::EnvFilter;
 
 /// A session-affinity edge for stateful, long-lived connections.
@@ -25,6 +27,9 @@ enum Command {
         /// The configuration.
         #[arg(long)]
         config: PathBuf,
+        /// Take the listening sockets from the process that started this one (SIGQUIT).
+        #[arg(long)]
+        inherit: bool,
     },
     /// Say whether a configuration is right, and what is wrong with it.
     Check {
@@ -72,7 +77,7 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr);
     log.with_env_filter(filter).init();
     match Arguments::parse().command {
-        Command::Run { config } => with_config(&config, run),
+        Command::Run { config, inherit } => with_config(&config, |config| run(config, inherit)),
         Command::Check { config } => with_config(&config, |config| {
             for warning in &config.warnings {
                 say(&format!("warning: {}", warning.in_file(&config.path)));
@@ -127,16 +132,32 @@ fn with_config(path: &Path, then: impl FnOnce(&Config) -> ExitCode) -> ExitCode 
     }
 }
 
-fn run(config: &Config) -> ExitCode {
-    let app = match App::start(config) {
-        Ok(app) => app,
-        Err(error) => {
-            complain(&error.to_string());
-            return ExitCode::FAILURE;
+fn run(config: &Config, inherit: bool) -> ExitCode {
+    match start(config, inherit) {
+        Ok((app, program, heard)) => {
+            signals::serve(app, &program, heard);
+            ExitCode::SUCCESS
         }
-    };
-    signals::serve(app);
-    ExitCode::SUCCESS
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(config: &Config, inherit: bool) -> Result<(App, Program, Signals), String> {
+    let program = Program::this().map_err(|error| format!("cannot find this program: {error}"))?;
+    let heard = Signals::listen().map_err(|error| format!("cannot hear signals: {error}"))?;
+    if !inherit {
+        let app = App::start(config).map_err(|error| error.to_string())?;
+        return Ok((app, program, heard));
+    }
+    let refused = |error| format!("no sockets at standard input: {error}");
+    let (predecessor, sockets) = Predecessor::at_stdin().map_err(refused)?;
+    let app = App::inherit(config, sockets).map_err(|error| error.to_string())?;
+    app.block_on(app.ready());
+    predecessor.ready().map_err(refused)?;
+    Ok((app, program, heard))
 }
 
 #[expect(

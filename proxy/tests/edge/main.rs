@@ -13,4 +13,5 @@ mod limits;
 mod reload;
 mod shutdown;
 mod streams;
+mod upgrade;
 mod who;
