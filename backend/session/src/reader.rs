@@ -32,6 +32,12 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// Whether a leg may go on behind it. Behind a reset it may not: the snapshot that belongs to
+    /// it is still to come, and has the same id.
+    pub fn is_place(&self) -> bool {
+        self.kind != "reset"
+    }
+
     /// The text message of a WebSocket.
     pub fn websocket(&self) -> String {
         let Self {

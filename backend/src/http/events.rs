@@ -164,7 +164,10 @@ impl Leg {
 fn event(text: &mut String, delivery: &Delivery) {
     let (id, kind) = (&delivery.id, delivery.kind);
     let data = delivery.event_data();
-    text.push_str(&format!("id: {id}\nevent: {kind}\ndata: {data}\n\n"));
+    if delivery.is_place() {
+        text.push_str(&format!("id: {id}\n"));
+    }
+    text.push_str(&format!("event: {kind}\ndata: {data}\n\n"));
 }
 
 /// A tick for every span; the first one after a part of it.

@@ -52,10 +52,15 @@ async fn a_place_in_another_log_is_reset_with_a_snapshot() {
     let backend = Running::start("").await;
     let path = format!("{}/events?last_event_id=other.7", created(&backend).await);
     let mut events = Events::open(&backend, Request::get(&path)).await;
-    let reset = events.until_log().await;
-    assert_eq!(reset.kind.as_deref(), Some("reset"));
+    let reset = events.until("reset").await;
+    assert_eq!(
+        reset.id, None,
+        "a stream that breaks here misses the snapshot"
+    );
     assert_eq!(reset.data.expect("data")["reason"], "epoch");
-    assert_eq!(events.until_log().await.kind.as_deref(), Some("snapshot"));
+    let snapshot = events.until_log().await;
+    assert_eq!(snapshot.kind.as_deref(), Some("snapshot"));
+    assert!(snapshot.id.is_some(), "{snapshot:?}");
 }
 
 #[tokio::test]

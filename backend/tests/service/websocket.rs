@@ -195,6 +195,27 @@ async fn a_proxy_is_told_each_id_and_what_was_accepted() {
 }
 
 #[tokio::test]
+async fn a_reset_is_no_place_to_come_back_to() {
+    let backend = Running::start("").await;
+    let ws = format!("{}/ws?client=tab-1", created(&backend).await);
+    let headers = [
+        ("holdfast-connection", CONNECTION),
+        ("holdfast-attempt", "1"),
+        ("last-event-id", "other.7"),
+    ];
+    let mut socket = Socket::dial(&backend, &ws, &headers)
+        .await
+        .expect("it is taken");
+    let reset = socket.next().await;
+    assert_eq!(reset["type"], "reset", "{reset}");
+    assert!(socket.pongs.is_empty(), "its snapshot is still to come");
+    let snapshot = socket.next().await;
+    assert_eq!(snapshot["type"], "snapshot", "{snapshot}");
+    let named = format!("hf1:id={}", snapshot["id"].as_str().expect("an id"));
+    assert_eq!(socket.pongs, [named]);
+}
+
+#[tokio::test]
 async fn a_later_leg_goes_on_where_the_earlier_one_was() {
     let backend = Running::start("").await;
     let path = created(&backend).await;

@@ -110,11 +110,10 @@ impl Listener<'_> {
                     .map(|value| value.strip_prefix(' ').unwrap_or(value))
             })
         };
-        let Some((id, text)) = field("id").and_then(|text| Some((EntryId::parse(text)?, text)))
-        else {
-            return;
-        };
-        self.last = text.to_owned();
+        let named = field("id").and_then(|text| Some((EntryId::parse(text)?, text)));
+        if let Some((_, text)) = &named {
+            self.last = (*text).to_owned();
+        }
         // A block without data is no event; it only sets the id to come back with.
         let Some(data) = field("data") else {
             return;
@@ -125,6 +124,11 @@ impl Listener<'_> {
             fields.remove("prev");
         }
         let kind = Kind::of(field("event").unwrap_or_default());
+        // A reset is no place to come back to: the snapshot behind it is.
+        let place = prev.filter(|_| kind == Kind::Reset);
+        let Some(id) = named.map(|(id, _)| id).or(place) else {
+            return;
+        };
         self.desk.heard.borrow_mut().received(Record {
             at: self.seat.start.elapsed(),
             kind,

@@ -150,11 +150,13 @@ impl Leg {
     }
 
     async fn deliver(&mut self, delivery: &Delivery) -> Result<usize, End> {
-        let pong = match self.accepted.take() {
-            Some(count) => format!("hf1:id={};accepted={count}", delivery.id),
-            None => format!("hf1:id={}", delivery.id),
-        };
-        self.pong(pong).await?;
+        if delivery.is_place() {
+            let pong = match self.accepted.take() {
+                Some(count) => format!("hf1:id={};accepted={count}", delivery.id),
+                None => format!("hf1:id={}", delivery.id),
+            };
+            self.pong(pong).await?;
+        }
         let text = delivery.websocket();
         let length = text.len();
         self.feed(Message::Text(text.into())).await?;
