@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
-use crate::{bench, lab, process, profile, sticky, terminal};
+use crate::{bench, conformance, lab, process, profile, sticky, terminal};
 
 /// A whole Holdfast edge on this machine, and the tools that load it.
 #[derive(Debug, Parser)]
@@ -28,6 +28,7 @@ impl Arguments {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failed(&error),
             },
+            Command::Conformance(options) => block_on(|stop| conformance::run(options, stop)),
             Command::StickyApp(options) => block_on(|stop| sticky::run(options, stop)),
             Command::Bench(options) => block_on(|stop| bench::run(options, stop)),
             Command::BenchOrigin(options) => block_on(|stop| bench::origin::run(options, stop)),
@@ -43,6 +44,8 @@ enum Command {
     Run(profile::Options),
     /// Print the reports of earlier runs
     Report(profile::ReportOptions),
+    /// Play the proxy towards a backend and check that it keeps the handoff contract
+    Conformance(conformance::Options),
     /// Serve the opaque application that keeps its clients' state in memory
     StickyApp(sticky::Options),
     /// Measure the proxy's CPU time and memory beside nginx and HAProxy

@@ -11,12 +11,15 @@
 //! - [`bench`] measures the proxy's CPU time per operation and memory per connection.
 //! - [`profile`] loads a lab while backends are drained and killed; [`ledger`] keeps the accounts
 //!   of every connection and finds what is missing, doubled or late.
+//! - [`conformance`] plays the proxy towards any backend and says which rules of the handoff
+//!   contract it breaks.
 //! - [`process`] starts children that never outlive this process; [`client`] asks them over HTTP.
 
 pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod clock;
+pub mod conformance;
 mod keys;
 pub mod lab;
 pub mod ledger;

@@ -2,6 +2,7 @@
 //! it starts their binaries and talks to them as any client would.
 
 mod bench;
+mod conformance;
 mod edge;
 mod lab;
 mod opaque;

@@ -2,8 +2,7 @@
 //! carry what it knows nothing about, and keep clients where their state is.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use holdfast_loadtest::lab::plan::{free_ports, loopback};
@@ -15,6 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::support::browser::{Browser, next_text};
 use crate::support::process::{Running, bin_dir};
+use crate::support::python::python;
 use crate::support::{SOON, directory, eventually};
 
 /// An edge with two servers of each kind behind it.
@@ -88,27 +88,6 @@ fn serve(script: &str, port: u16) -> Running {
         Path::new("/usr/bin/env"),
         &[&port, &python, &path.display().to_string()],
     )
-}
-
-/// The virtual environment that `make test` uses too; installed if it is not there yet.
-fn python() -> &'static Path {
-    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .expect("the workspace");
-        let place = root.join("target/python");
-        let installed = std::process::Command::new(root.join(".ci/python"))
-            .arg(&place)
-            .status()
-            .expect("bash runs");
-        assert!(
-            installed.success(),
-            ".ci/python {}: {installed}",
-            place.display()
-        );
-        place.join("bin/python")
-    })
 }
 
 fn endpoint(headers: &HeaderMap) -> String {

@@ -3,6 +3,8 @@
 pub(crate) mod browser;
 pub(crate) mod lab;
 pub(crate) mod process;
+pub(crate) mod python;
+pub(crate) mod rooms;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

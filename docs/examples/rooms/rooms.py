@@ -13,7 +13,7 @@ ME, PORT, STORE = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 KEY = os.environ.get("HOLDFAST_CLUSTER_KEY", "")
 rooms = {}  # by name, those that this process owns
 db = sqlite3.connect(STORE, isolation_level=None, timeout=10)
-db.executescript("""PRAGMA journal_mode = WAL;
+db.executescript("""PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; -- outlives kills
     CREATE TABLE IF NOT EXISTS rooms (name PRIMARY KEY, owner, generation);
     CREATE TABLE IF NOT EXISTS connections (id PRIMARY KEY, attempt, accepted);
     CREATE TABLE IF NOT EXISTS said (room, number, text, PRIMARY KEY (room, number));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
@@ -48,6 +49,9 @@ fn build() {
         .expect("cargo build runs");
     assert!(built.success(), "cargo build --bins: {built}");
 }
+
+/// For a program that does many things one after the other.
+const OUTPUT_MAX: Duration = Duration::from_secs(300);
 
 /// A running program with its standard output.
 pub(crate) struct Running {
@@ -95,6 +99,21 @@ impl Running {
         }
     }
 
+    /// Everything it writes to standard output, to its end.
+    pub(crate) async fn output(&mut self) -> String {
+        let mut text = String::new();
+        let read = async {
+            while let Some(line) = self.lines.next_line().await.expect("stdout") {
+                text.push_str(&line);
+                text.push('\n');
+            }
+        };
+        timeout(OUTPUT_MAX, read)
+            .await
+            .expect("it comes to its end");
+        text
+    }
+
     /// Waits for the end; everything it wrote to standard error is given back too.
     pub(crate) async fn end(&mut self) -> (ExitStatus, String) {
         let errors = self.errors().await;
@@ -105,6 +124,14 @@ impl Running {
                 .expect("waited for"),
             errors,
         )
+    }
+
+    /// What it wrote to standard error, if it has ended.
+    pub(crate) async fn errors_if_ended(&mut self) -> Option<String> {
+        match self.child.try_wait().expect("waited for") {
+            Some(_) => Some(self.errors().await),
+            None => None,
+        }
     }
 
     pub(crate) fn signal(&self, which: Signal) {
