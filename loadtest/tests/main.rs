@@ -8,5 +8,6 @@ mod lab;
 mod opaque;
 mod pages;
 mod profiles;
+mod rooms;
 mod sticky;
 mod support;
