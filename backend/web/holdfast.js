@@ -27,10 +27,13 @@ export class Connection extends EventTarget {
     this.attempt = 0;
     this.generation = 0;
     this.wanted = false;
+    this.silence = 0;
+    this.entered = performance.now();
   }
 
   open() {
     this.wanted = true;
+    this.entered = performance.now();
     this.#dial();
   }
 
@@ -179,7 +182,17 @@ export class Connection extends EventTarget {
     }
   }
 
+  /** The longest time without an entry since this was asked last, in milliseconds. */
+  takeSilence() {
+    const longest = Math.max(this.silence, performance.now() - this.entered);
+    this.silence = 0;
+    return longest;
+  }
+
   #enter(message) {
+    const now = performance.now();
+    this.silence = Math.max(this.silence, now - this.entered);
+    this.entered = now;
     if (message.id) {
       const before = this.stats.lastId;
       if (message.type !== "snapshot" && message.type !== "reset" && before !== null

@@ -117,6 +117,7 @@ function onState({ state, reason }) {
 
 /** Asks which endpoint answers, so that a move is seen by a person and not only survived. */
 async function watchEndpoint(connection) {
+  let silenceBefore = 0;
   while (desk.connection === connection && connection.wanted) {
     if (!document.hidden) {
       const asked = performance.now();
@@ -124,7 +125,16 @@ async function watchEndpoint(connection) {
         const { value, endpoint } = await api(`/api/v1/sessions/${connection.id}`);
         connection.measured(performance.now() - asked, "sse");
         const now = value.endpoint ?? endpoint;
-        if (desk.endpoint && now !== desk.endpoint) note(`session moved from ${desk.endpoint} to ${now}`);
+        const silence = Math.max(silenceBefore, connection.takeSilence());
+        if (desk.endpoint && now !== desk.endpoint) {
+          const { reconnects, gaps } = connection.stats;
+          note(`moved from ${desk.endpoint} to ${now} in ${Math.round(silence)} ms, `
+            + `reconnects ${reconnects}, gaps ${gaps}`);
+          silenceBefore = 0;
+        } else {
+          // a move may be seen one look later than its silence
+          silenceBefore = silence;
+        }
         desk.endpoint = now;
         desk.touch("connection");
       } catch (error) {

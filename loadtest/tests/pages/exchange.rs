@@ -130,7 +130,9 @@ async fn a_session_outlives_the_backend_that_the_page_kills() {
         )
         .await;
     ticks(window).await;
-    assert_eq!(window.number("#c-gaps").await, 0);
+    for count in ["#c-gaps", "#c-reconnects"] {
+        assert_eq!(window.number(count).await, 0, "{count}");
+    }
     window.click("#orders button").await;
     window
         .text_until(
@@ -140,6 +142,14 @@ async fn a_session_outlives_the_backend_that_the_page_kills() {
         )
         .await;
     window.picture("exchange-survived").await;
+    window.click("#drain").await;
+    window
+        .text_until(
+            "the page says that the session was moved",
+            "#journal",
+            "/moved from [abc] to [abc] in \\d+ ms, reconnects 0, gaps 0/.test(text)",
+        )
+        .await;
     stage.window.close().await;
 }
 
