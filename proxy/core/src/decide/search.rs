@@ -26,6 +26,8 @@ pub struct Search {
     /// It was named as owner although the dial said that it is not admitted: it was asked for
     /// the session and holds on to it, so it is there.
     holds: bool,
+    /// Whom the last `421` named.
+    named: Option<EndpointId>,
     /// `421` answers followed.
     hops: u8,
     /// Grows when everybody was asked and all are asked again.
@@ -37,6 +39,8 @@ struct Tried {
     endpoint: EndpointId,
     /// The dial failed, or nobody knows it: to be named in `Holdfast-Moved-From`.
     dead: bool,
+    /// It is said to own the session, and does not take it: whoever is asked next may.
+    unable: bool,
     round: u32,
 }
 
@@ -84,9 +88,16 @@ impl Search {
         self.note(endpoint, true);
     }
 
-    /// It answered that it does not take it now (`503`, `429`, another 5xx).
+    /// It answered that it does not take it now (`503`, `429`, another 5xx). An owner that says
+    /// so, such as one that the store does not answer, is named from now on: whoever is dialled
+    /// next asks it for the session, and it has the last word.
     pub fn refused(&mut self, endpoint: &EndpointId) {
         self.note(endpoint, false);
+        let owns = self.named.as_ref() == Some(endpoint);
+        let mut tried = self.tried.iter_mut();
+        if let Some(tried) = tried.find(|tried| owns && tried.endpoint == *endpoint) {
+            tried.unable = true;
+        }
     }
 
     /// `endpoint` answered `421` and named `owner`, to a dial that named `moved_from` as not
@@ -101,6 +112,7 @@ impl Search {
         self.note(endpoint, false);
         self.hops += 1;
         self.holds = moved_from.contains(&owner);
+        self.named = Some(owner.clone());
         self.owner = Some(owner);
         self.hops <= HOPS_MAX
     }
@@ -138,6 +150,7 @@ impl Search {
                 self.tried.push(Tried {
                     endpoint: endpoint.clone(),
                     dead,
+                    unable: false,
                     round,
                 });
             }
@@ -157,6 +170,11 @@ impl Search {
             .any(|tried| tried.dead && tried.round == self.round && tried.endpoint == *id)
     }
 
+    fn unable(&self, id: &EndpointId) -> bool {
+        let mut tried = self.tried.iter();
+        tried.any(|tried| tried.unable && tried.endpoint == *id)
+    }
+
     /// All endpoints it came across that are not admitted for it, without `target`.
     fn moved_from(
         &self,
@@ -171,6 +189,7 @@ impl Search {
         let mut named: Vec<EndpointId> = Vec::new();
         for id in ids.chain(&self.owner) {
             let admitted = !self.dead(id)
+                && !self.unable(id)
                 && cluster
                     .endpoint(id)
                     .is_some_and(|e| cluster.admits_own(e, key));

@@ -119,3 +119,23 @@ fn all_connections_of_a_key_move_to_the_same_place() {
     let (moved, ..) = lead(&stage, &mut Search::leaving(id("a"))).expect("another");
     assert_eq!(request, moved);
 }
+
+#[test]
+fn an_owner_that_does_not_take_its_session_is_named_until_another_has_asked_it() {
+    let stage = Stage::new(Contract::Required);
+    let mut search = Search::lost(id("a"));
+    search.refused(&id("a"));
+    let (other, named, _) = lead(&stage, &mut search).expect("another");
+    assert!(named.is_empty(), "it was not said to own the session");
+    assert!(search.redirected(&id(&other), id("a"), &[]));
+    assert_eq!(lead(&stage, &mut search), Some(("a".into(), vec![], false)));
+    search.refused(&id("a"));
+    let (third, named, _) = lead(&stage, &mut search).expect("the third");
+    assert_eq!((third != "a", named), (true, vec!["a".to_owned()]));
+    search.refused(&id(&third));
+    search.again();
+    assert_eq!(lead(&stage, &mut search), Some(("a".into(), vec![], false)));
+    search.refused(&id("a"));
+    let (_, named, _) = lead(&stage, &mut search).expect("another");
+    assert_eq!(named, ["a"], "in every round");
+}
