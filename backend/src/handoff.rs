@@ -31,8 +31,9 @@ pub struct ReleaseAsk {
 /// What the endpoint asked says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Released {
-    /// Everything is in the store and the legs here have ended. It stays
-    /// stopped until a higher generation is seen, or 2 s have passed.
+    /// Everything that was acknowledged is in the store and the legs here have
+    /// ended. It stays stopped until a higher generation is seen, or 2 s have
+    /// passed.
     Released {
         /// The generation it was held under.
         generation: u64,

@@ -14,6 +14,11 @@ pub const HOLD_MS: u64 = 10_000;
 /// it after this.
 pub const GIVE_BACK_MS: u64 = 2_000;
 
+/// How long a released session that the store has lost is left to whoever may
+/// have pulled it: that one looks at the store every 2 s. Both together are
+/// shorter than the 5 s for which nobody is told that the session is gone.
+const PULLER_FIRST_MS: u64 = 2_500;
+
 /// An endpoint as the record names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
@@ -109,6 +114,7 @@ pub struct Holder {
     claim: Claim,
     since_ms: u64,
     released_ms: Option<u64>,
+    missed: bool,
 }
 
 /// What the holder does about being asked for a release.
@@ -132,6 +138,7 @@ impl Holder {
             claim,
             since_ms: now_ms,
             released_ms: None,
+            missed: false,
         }
     }
 
@@ -163,6 +170,18 @@ impl Holder {
     /// Everything is in the store and the legs have ended.
     pub const fn stopped(&mut self, now_ms: u64) {
         self.released_ms = Some(now_ms);
+    }
+
+    /// The store does not know the released session any more. Whoever pulled it
+    /// may have it in memory, and more of it: such an owner looks at the store
+    /// every 2 s, and goes first. True when it had its chance.
+    pub const fn may_write_anew(&mut self, now_ms: u64) -> bool {
+        if self.missed {
+            return true;
+        }
+        self.missed = true;
+        self.released_ms = Some(now_ms + PULLER_FIRST_MS - GIVE_BACK_MS);
+        false
     }
 
     /// Whether requests are served; while it is stopped they get 503.
@@ -300,5 +319,18 @@ mod tests {
             OnRelease::Stopped
         );
         assert_eq!(holder.give_back_at_ms(), Some(22_000));
+    }
+
+    #[test]
+    fn a_released_session_that_is_lost_is_written_anew_by_whoever_pulled_it_first() {
+        let claim = Claim {
+            generation: 1,
+            id: ClaimId::new(1),
+        };
+        let mut holder = Holder::new(claim, 0);
+        holder.stopped(20_000);
+        assert!(!holder.may_write_anew(22_000), "the other goes first");
+        assert_eq!(holder.give_back_at_ms(), Some(24_500));
+        assert!(holder.may_write_anew(24_500));
     }
 }

@@ -90,6 +90,10 @@ impl Running {
 
     /// The store does not know the session that is served here.
     pub(super) async fn missing(&mut self) -> Goes {
+        if !self.holder.serves() {
+            // it was let go: whoever pulled it has more of it, and goes first
+            return Goes::Continue(());
+        }
         match self.write_anew(false).await {
             Ok(()) => {
                 self.out_of_trouble();

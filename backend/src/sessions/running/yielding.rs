@@ -43,11 +43,13 @@ impl Running {
                     });
                     return goes;
                 }
-                // not everything is in the store: keep it
-                Ok(Err(_)) | Err(_) => Released::Held {
-                    generation,
-                    retry_after: WRITE_LIMIT,
-                },
+                // it cannot write: the store has what it acknowledged, and the asker, who has just
+                // read the record there, can go on from that
+                Ok(Err(_)) | Err(_) => {
+                    tracing::warn!(session = %self.shared.id, "let go without a last snapshot");
+                    self.let_go();
+                    Released::Released { generation }
+                }
             },
         };
         // the asker may have given up; then it is claimed back in time
@@ -82,6 +84,12 @@ impl Running {
             Err(StoreError::Missing) => self.write_anew(true).await?,
             written => written?,
         }
+        self.let_go();
+        Ok(())
+    }
+
+    /// Nothing more is done here, until it is claimed again: the legs end.
+    fn let_go(&mut self) {
         self.holder.stopped(self.now_ms());
         self.held = None;
         for (_, reply) in self.tickets.drain() {
@@ -91,7 +99,6 @@ impl Running {
         for (_, leg) in self.legs.drain() {
             leg.end(Ending::Moved);
         }
-        Ok(())
     }
 
     /// Nobody came for the released session: it is claimed again and served.
@@ -115,8 +122,14 @@ impl Running {
                 self.open_snapshot();
                 Goes::Continue(())
             }
-            // written anew, it is claimed at the next turn
-            Err(StoreError::Missing) if self.write_anew(true).await.is_ok() => Goes::Continue(()),
+            Err(StoreError::Missing) => {
+                let turn = self.holder.may_write_anew(self.now_ms());
+                // written anew, it is claimed at the next turn
+                if turn && self.write_anew(true).await.is_err() {
+                    self.holder.stopped(self.now_ms());
+                }
+                Goes::Continue(())
+            }
             Err(error) if Self::is_lost(&error) => self.refused(error).await,
             Err(_) => {
                 self.holder.stopped(self.now_ms());

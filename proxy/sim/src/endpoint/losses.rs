@@ -67,6 +67,10 @@ impl Running {
 
     /// The store does not know the session that is served here.
     pub(super) async fn missing(&mut self) -> Goes {
+        if !self.holder.serves() {
+            // It was let go: whoever pulled it has more of it, and goes first.
+            return Goes::Continue(());
+        }
         match self.write_anew(false).await {
             Ok(()) => {
                 self.out_of_trouble();

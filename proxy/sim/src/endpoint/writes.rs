@@ -286,8 +286,11 @@ impl Running {
                         });
                         return goes;
                     }
-                    // not everything is in the store: keep it
-                    Some(Err(_)) | None => Released::Held,
+                    // It cannot write; what it acknowledged is there, and the asker has read it.
+                    Some(Err(_)) | None => {
+                        self.let_go();
+                        Released::LetGo
+                    }
                 }
             }
         };
@@ -324,11 +327,16 @@ impl Running {
             Err(StoreError::Missing) => self.write_anew(true).await?,
             written => written?,
         }
+        self.let_go();
+        Ok(())
+    }
+
+    /// Nothing more is done here: the legs end.
+    fn let_go(&mut self) {
         self.holder.stopped(self.now());
         self.held = None;
         self.end_legs(Ending::Moved);
         self.step(Step::Stopped);
-        Ok(())
     }
 
     /// Nobody came for the released session: it is claimed again and served.
@@ -352,11 +360,15 @@ impl Running {
                 self.open_snapshot();
                 Goes::Continue(())
             }
-            // Written anew, it is claimed at the next turn.
-            Err(StoreError::Missing) if self.write_anew(true).await.is_ok() => Goes::Continue(()),
-            Err(error @ (StoreError::Fenced { .. } | StoreError::Missing)) => {
-                self.refused(error).await
+            Err(StoreError::Missing) => {
+                // Written anew, it is claimed at the next turn.
+                let turn = self.holder.may_write_anew(self.now());
+                if turn && self.write_anew(true).await.is_err() {
+                    self.holder.stopped(self.now());
+                }
+                Goes::Continue(())
             }
+            Err(error @ StoreError::Fenced { .. }) => self.refused(error).await,
             Err(_) => {
                 self.holder.stopped(self.now());
                 Goes::Continue(())
