@@ -374,7 +374,9 @@ impl Fault {
         Self::Ambush,
     ];
 
-    /// Some of them; a store that loses something is rare, since much is excused by it.
+    /// Some of them; a store that loses something is rare, since much is excused by it. One that
+    /// loses everything does so while every owner knows that it is: who had lost the session and
+    /// did not know might write it anew before the one that has it.
     fn drawn(chance: &mut Chance) -> Vec<Self> {
         let mut faults: Vec<_> = Self::ALL
             .into_iter()
@@ -382,7 +384,11 @@ impl Fault {
             .collect();
         match chance.below(20) {
             0 => faults.push(Self::Tail),
-            1 => faults.push(Self::Everything),
+            1 => {
+                let known = [Self::Kill, Self::Cut, Self::Drain, Self::Hide, Self::Stall];
+                faults.retain(|fault| known.contains(fault));
+                faults.push(Self::Everything);
+            }
             _ if faults.is_empty() => faults.push(Self::Kill),
             _ => {}
         }

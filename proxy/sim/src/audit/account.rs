@@ -197,8 +197,11 @@ fn told(client: &Client, entry: &Entry, prev: &str, log: &Log) -> Result<String,
 /// Whether a client that came back from there would be told that it cannot go on.
 fn diverged(connection: &Connection, heard: &Heard, replayed: &mut Replayed) -> bool {
     let Replayed { engine, log } = replayed;
-    let start = engine.start(log, Some(&heard.id), connection.generation);
-    matches!(start, Start::Reset(_))
+    let mut served = connection.generations.iter();
+    served.any(|generation| {
+        let start = engine.start(log, Some(&heard.id), Some(*generation));
+        matches!(start, Start::Reset(_))
+    })
 }
 
 fn seq(id: &str) -> Option<u64> {

@@ -31,8 +31,8 @@ pub(crate) struct Connection {
     open: Option<Open>,
     busy_until: u64,
     told_to_close: bool,
-    /// Under which generation its leg is served.
-    pub(crate) generation: Option<u64>,
+    /// Under which generations its legs were served.
+    pub(crate) generations: Vec<u64>,
     pub(crate) active_at: u64,
     accepted: bool,
     pub(crate) ended: Option<Ending>,
@@ -72,7 +72,7 @@ impl Connection {
             open: None,
             busy_until: 0,
             told_to_close: false,
-            generation: None,
+            generations: Vec::new(),
             active_at: 0,
             accepted: false,
             ended: None,
@@ -194,7 +194,8 @@ impl Proxy {
         connection.dirty = true;
         if let Answer::Taken(terms) = &answer {
             let generation = terms.generation.as_deref();
-            connection.generation = generation.and_then(|text| text.parse().ok());
+            let generation: Option<u64> = generation.and_then(|text| text.parse().ok());
+            connection.generations.extend(generation);
             let relay = if connection.client.sse {
                 Relay::Sse
             } else {
