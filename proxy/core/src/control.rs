@@ -91,8 +91,10 @@ impl Controller {
                 admin,
             } => {
                 self.at(&cluster, |c, desk| {
+                    // One that has not spoken yet may keep the contract: its answer tells.
+                    let listens = c.may_keep_contract();
                     let wish = |e: &mut EndpointState| {
-                        e.wishes.wish(admin, e.contract, now);
+                        e.wishes.wish(admin, listens, now);
                         Some(String::new())
                     };
                     c.change(&endpoint, desk, now, wish, By::Operator);

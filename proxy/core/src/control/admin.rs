@@ -52,7 +52,8 @@ impl Wishes {
         self.says == ReadinessState::Degraded
     }
 
-    /// An operator wants this. `listens`: it keeps the contract, so it is to be told.
+    /// An operator wants this. `listens`: it may keep the contract, so it is to be told; one that
+    /// does not knows no such path.
     pub(super) fn wish(&mut self, admin: Admin, listens: bool, now: Instant) {
         let was_draining = self.admin() == Admin::Drain;
         self.operator = admin;

@@ -47,6 +47,11 @@ impl ClusterState {
         &self.view
     }
 
+    /// Whether its endpoints keep the contract, as far as the configuration says.
+    pub(super) fn may_keep_contract(&self) -> bool {
+        self.settings.handoff.contract != Contract::Off
+    }
+
     /// Takes over changed settings.
     pub(super) fn reload(&mut self, settings: Arc<ClusterSettings>, desk: &mut Desk, now: Instant) {
         self.settings = settings.clone();

@@ -84,6 +84,7 @@ fn a_drain_ends_by_its_deadline_whatever_happens() {
 fn an_opaque_endpoint_keeps_unseen_clients_until_the_deadline() {
     let mut play = Play::new("ab", |s| {
         s.affinity = Some(crate::decide::tests::cookie_policy());
+        s.handoff.contract = Contract::Off;
     });
     play.admin("a", Admin::Drain);
     play.pass(10 * SECOND);
@@ -189,6 +190,19 @@ fn telling_is_tried_again_and_given_up() {
         play.at("a").admin,
         Admin::Drain,
         "this proxy drains it alone"
+    );
+}
+
+#[test]
+fn an_endpoint_that_has_not_spoken_to_this_proxy_is_told_all_the_same() {
+    let mut play = Play::new("ab", |s| s.handoff.contract = Contract::Auto);
+    assert!(!play.at("a").contract);
+    play.admin("a", Admin::Drain);
+    play.pass(SECOND);
+    assert_eq!(
+        play.tells,
+        [true],
+        "else other proxies would not hear of it"
     );
 }
 
