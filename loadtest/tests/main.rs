@@ -11,3 +11,4 @@ mod profiles;
 mod rooms;
 mod sticky;
 mod support;
+mod two_proxies;

@@ -39,6 +39,15 @@ impl Browser {
         }
     }
 
+    /// The same person, with the same cookies, at another edge.
+    pub(crate) fn at(self, edge: SocketAddr) -> Self {
+        Self {
+            edge,
+            host: edge.to_string(),
+            ..self
+        }
+    }
+
     /// Asks for another host than the address says.
     pub(crate) fn with_host(self, host: &str) -> Self {
         Self {
