@@ -7,7 +7,6 @@ use holdfast_core::health::{ProbeKind, ProbeSettings};
 use holdfast_core::{ClusterName, EndpointId};
 
 use super::{Checker, affinity, file};
-use crate::config::unit::Span;
 use crate::config::{Cluster, Discovery, Drain, Eject, Endpoint, Handoff, HandoffContract};
 
 pub(super) fn clusters(checker: &mut Checker<'_>, file: &file::Config) -> Vec<Cluster> {
@@ -166,8 +165,7 @@ fn probes(checker: &mut Checker<'_>, path: &str, shapes: &[file::Probe]) -> Vec<
     let mut probes = Vec::new();
     for (index, shape) in shapes.iter().enumerate() {
         let path = format!("{path}.probes[{index}]");
-        let interval = shape.interval.unwrap_or(Span::seconds(2));
-        let timeout = shape.timeout.unwrap_or(Span::seconds(1));
+        let (interval, timeout) = (shape.interval, shape.timeout);
         checker.positive(&format!("{path}.interval"), interval);
         checker.positive(&format!("{path}.timeout"), timeout);
         if timeout > interval {
@@ -177,7 +175,7 @@ fn probes(checker: &mut Checker<'_>, path: &str, shapes: &[file::Probe]) -> Vec<
             );
             checker.wrong(&format!("{path}.timeout"), message);
         }
-        let (rise, fall) = (shape.rise.unwrap_or(2), shape.fall.unwrap_or(3));
+        let (rise, fall) = (shape.rise, shape.fall);
         for (key, count) in [("rise", rise), ("fall", fall)] {
             if count == 0 {
                 checker.wrong(

@@ -118,7 +118,7 @@ pub enum Balance {
 }
 
 /// One question asked again and again. Exactly one of `http`, `grpc`, `tcp`, `websocket`.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Probe {
     /// A GET that must be answered by 200 to 299, or as `status_min` and `status_max` say.
@@ -132,13 +132,29 @@ pub struct Probe {
     /// Asked on this port. Default: the endpoint's own.
     pub port: Option<u16>,
     /// Between two probes; moved by up to a tenth so that they do not march in step.
-    pub interval: Option<Span>,
+    pub interval: Span,
     /// For the answer.
-    pub timeout: Option<Span>,
+    pub timeout: Span,
     /// Good answers in a row before an endpoint counts as well.
-    pub rise: Option<u32>,
+    pub rise: u32,
     /// Bad answers in a row before it counts as ill.
-    pub fall: Option<u32>,
+    pub fall: u32,
+}
+
+impl Default for Probe {
+    fn default() -> Self {
+        Self {
+            http: None,
+            grpc: None,
+            tcp: None,
+            websocket: None,
+            port: None,
+            interval: Span::seconds(2),
+            timeout: Span::seconds(1),
+            rise: 2,
+            fall: 3,
+        }
+    }
 }
 
 /// A GET.
