@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_core::cluster::{Cluster, ClusterSettings, Contract};
+use holdfast_core::cluster::{Cluster, ClusterSettings, Contract, Health};
 use holdfast_core::connection::{Moved, PulseSettings};
 use holdfast_core::decide::{CookieAction, Why};
 use holdfast_core::health::Kind;
@@ -111,9 +111,18 @@ impl Edge {
     }
 
     pub(crate) fn drain(&mut self, name: &str) {
-        let member = self.members.iter_mut().find(|e| e.id == id(name));
-        member.expect("a member").admin = Admin::Drain;
+        self.member(name).admin = Admin::Drain;
         self.publish();
+    }
+
+    pub(crate) fn down(&mut self, name: &str) {
+        self.member(name).health = Health::Down;
+        self.publish();
+    }
+
+    fn member(&mut self, name: &str) -> &mut Endpoint {
+        let member = self.members.iter_mut().find(|e| e.id == id(name));
+        member.expect("a member")
     }
 
     fn publish(&mut self) {

@@ -146,7 +146,7 @@ impl Pulse {
 }
 
 /// How often a client that is not being read is pinged, at least.
-const DEAF_HEARTBEAT: Duration = Duration::from_secs(5);
+const DEAF_HEARTBEAT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

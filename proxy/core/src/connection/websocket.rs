@@ -274,13 +274,20 @@ impl WebSocket {
             Stage::Closing { ending, .. } if torn || self.down.closed.is_some() => self.end(ending),
             Stage::Closing { .. } => {}
             // What it said before it went away is still delivered, for a while.
-            Stage::Attached if !torn => {
+            Stage::Attached
+            | Stage::Detaching {
+                step: Step::Boundary | Step::Acceptance,
+                ..
+            } if !torn => {
+                self.up.replay.release();
                 let ending = Ending::ClientGone;
                 self.stage = Stage::Closing {
                     until: now + CLOSING,
                     ending,
                 };
             }
+            // Its last words go to the next endpoint, if one takes it in time.
+            Stage::Detaching { .. } | Stage::Searching if !torn && self.up.replay.owes() => {}
             _ => self.end(Ending::ClientGone),
         }
         self.progress(now);

@@ -466,3 +466,26 @@ async fn an_extension_that_nobody_asked_for_is_no_answer() {
     let head = read_head(&mut client).await;
     assert!(head.starts_with("HTTP/1.1 502 "), "{head}");
 }
+
+#[tokio::test]
+async fn an_endpoint_that_probes_give_up_is_left_while_its_connection_hangs() {
+    let (a, b) = (Scripted::new().await, Scripted::new().await);
+    let mut edge = edge(Contract::Auto, &[("a", &a), ("b", &b)]).await;
+    let (mut client, hangs, _) = open(&edge, &a, CONTRACT).await;
+    client.write_all(&masked("one")).await.expect("written");
+    edge.down("a");
+    let cluster = ClusterName::parse("game").expect("a name");
+    let order = (Order::Abandon, "dead");
+    let ordered = edge
+        .relays
+        .registry()
+        .order(&cluster, &id("a"), order, usize::MAX);
+    assert_eq!(ordered, 1);
+    // It has neither closed nor reset anything, and never reads what was written to it.
+    let (mut new, request) = b.upgraded(CONTRACT).await;
+    assert!(request.contains("holdfast-moved-from: a\r\n"), "{request}");
+    expect(&mut new, &masked("one")).await;
+    new.write_all(&plain("uno")).await.expect("written");
+    expect(&mut client, &plain("uno")).await;
+    drop(hangs);
+}

@@ -258,13 +258,12 @@ impl WebSocket {
         let moved = self.legs.attach(terms, now);
         self.attached = true;
         self.commands.extend(moved.map(Command::Report));
-        self.stage = match self.up.closed {
-            Some(code) => Stage::Closing {
-                until: now + CLOSING,
-                ending: Ending::ClientClosed(code),
-            },
-            None => Stage::Attached,
+        let ending = match self.up.closed {
+            Some(code) => Some(Ending::ClientClosed(code)),
+            None => self.up.ended.then_some(Ending::ClientGone),
         };
+        let until = now + CLOSING;
+        self.stage = ending.map_or(Stage::Attached, |ending| Stage::Closing { until, ending });
         self.progress(now);
     }
 

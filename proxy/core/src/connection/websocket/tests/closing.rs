@@ -3,7 +3,7 @@
 use holdfast_wire::websocket::{CloseCode, ControlFrame};
 
 use super::super::super::stage::{id, masked, note, plain, terms};
-use super::super::super::{Answer, Cause, Ending, Order};
+use super::super::super::{Answer, Cause, Command, Ending, Order};
 use super::{MASK, Play, SECOND, close, told};
 
 #[test]
@@ -104,4 +104,38 @@ fn a_proxy_that_leaves_waits_for_acceptance_before_it_says_so() {
     assert_eq!(told(&play.client), ["uno", "close 1012"]);
     play.says(&close(1012, MASK));
     assert_eq!(play.ended, Some(Ending::Drained));
+}
+
+#[test]
+fn the_last_words_of_a_client_that_goes_away_during_a_move_are_delivered() {
+    // While the old endpoint is still asked to accept, it stays there.
+    let mut play = Play::attached();
+    play.says(&masked("one"));
+    play.order(Order::Move(Cause::Admin));
+    play.says(&masked("last"));
+    play.socket.handle_downstream_end(false, play.world.now);
+    play.settle();
+    assert_eq!(told(&play.endpoint), ["one", "last"]);
+    assert!(play.socket.upstream_finished(), "and its FIN behind them");
+    // While there is no endpoint, the next one gets them.
+    let mut play = Play::attached();
+    play.says(&masked("last"));
+    play.crash();
+    play.socket.handle_downstream_end(false, play.world.now);
+    play.dialled("a");
+    play.answer(Answer::Taken(terms(0)));
+    assert_eq!(told(&play.endpoint), ["last"]);
+    assert!(play.socket.upstream_finished());
+    play.crash();
+    play.settle();
+    assert_eq!(play.ended, Some(Ending::ClientGone));
+    // Without any there is nothing to wait for.
+    let mut play = Play::attached();
+    play.crash();
+    play.socket.handle_downstream_end(false, play.world.now);
+    assert!(
+        play.socket
+            .commands
+            .contains(&Command::End(Ending::ClientGone))
+    );
 }
