@@ -1,6 +1,6 @@
 //! Events and state as clients see them: names and decimal texts, ready to be serialized.
 //!
-//! `time` is market time in milliseconds since the exchange began.
+//! `time` and `entered` are milliseconds of market time since the exchange began.
 
 use crate::command::{Kind, TimeInForce};
 use crate::event::{

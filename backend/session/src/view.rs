@@ -1,6 +1,6 @@
 //! A session as JSON shows it: the values of REST answers, of log entries and
-//! of the snapshot. Decimals are strings; `time` is market time, in milliseconds since the
-//! session began; `created_ms` counts from 1970.
+//! of the snapshot. Decimals are strings; `time` and `entered` are market time,
+//! in milliseconds since the session began; `created_ms` counts from 1970.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -101,7 +101,7 @@ pub struct Book {
     /// CRC-32 of the ten best prices of each side, now and then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<u32>,
-    /// When it was so.
+    /// When it was so, in milliseconds of market time since the session began.
     #[serde(default)]
     pub time: u64,
 }
@@ -119,7 +119,7 @@ pub struct Trade {
     pub quantity: String,
     /// Who came later.
     pub side: Side,
-    /// When.
+    /// When, in milliseconds of market time since the session began.
     pub time: u64,
 }
 
@@ -130,7 +130,7 @@ pub struct Candle {
     pub symbol: String,
     /// How long the span is.
     pub interval: u64,
-    /// When it began.
+    /// When it began, in milliseconds of market time since the session began.
     pub time: u64,
     /// The first price.
     pub open: String,
@@ -192,9 +192,9 @@ pub struct Order {
     pub average_price: Option<String>,
     /// How long it rests: `gtc`, `ioc`, `fok`, `gtd`, `day`.
     pub time_in_force: String,
-    /// When it was entered.
+    /// When it was entered, in milliseconds of market time since the session began.
     pub entered: u64,
-    /// When this happened.
+    /// When this happened, in milliseconds of market time since the session began.
     pub time: u64,
 }
 
@@ -217,7 +217,7 @@ pub struct Fill {
     pub fee: String,
     /// `maker` or `taker`.
     pub liquidity: String,
-    /// When.
+    /// When, in milliseconds of market time since the session began.
     pub time: u64,
 }
 
@@ -239,7 +239,7 @@ pub struct Position {
     pub fees: String,
     /// The user's money.
     pub balance: String,
-    /// When.
+    /// When, in milliseconds of market time since the session began.
     pub time: u64,
 }
 
@@ -258,7 +258,7 @@ pub struct Simulator {
     /// What happened to it: `halted`, `reopened`, `news`, `sweep`, `thinned`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
-    /// When.
+    /// When, in milliseconds of market time since the session began.
     pub time: u64,
 }
 

@@ -25,4 +25,6 @@ pub(super) fn route(description: &OpenApi) -> MethodRouter<Arc<Backend>> {
 
 const DESCRIPTION: &str = "Sessions, each with a simulated exchange of its own. Failures are \
 application/problem+json with a `code` for programs and `retryable`. The messages of WebSockets \
-and event streams are described in /schemas.json.";
+and event streams are described in /schemas.json. What the market does carries market time: \
+milliseconds since the session began, standing still while it is paused; `created_ms` counts from \
+1970.";

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::sessions::{cheap, created, symbol};
 use crate::support::client::Request;
 use crate::support::{Running, soon};
 
@@ -104,6 +105,45 @@ async fn the_description_lists_what_tools_rely_on() {
             "{pointer} leads nowhere"
         );
     }
+}
+
+#[tokio::test]
+async fn times_are_described_as_what_they_are() {
+    let backend = Running::start("").await;
+    let description = backend.get("/openapi.json").await.json();
+    let schemas = &description["components"]["schemas"];
+    let mut described = 0;
+    for (name, schema) in schemas.as_object().expect("schemas") {
+        for key in ["time", "entered"] {
+            let field = &schema["properties"][key];
+            if !field.is_null() {
+                let text = field["description"].as_str().expect("it is described");
+                assert!(text.contains("market time"), "{name}.{key}: {text}");
+                described += 1;
+            }
+        }
+    }
+    assert!(
+        described > 5,
+        "orders, trades, fills and the like: {described}"
+    );
+
+    let path = created(&backend).await;
+    let symbol = symbol(&backend, &path).await;
+    let placed = backend
+        .post(&format!("{path}/orders"), cheap(&symbol))
+        .await;
+    let order = format!("{path}/orders/{}", placed.json()["order_id"]);
+    let order = backend.get(&order).await.json();
+    let session = backend.get(&path).await.json();
+    let hour = 3_600_000;
+    for key in ["time", "entered"] {
+        assert!(order[key].as_u64().expect("a number") < hour, "{order}");
+    }
+    assert!(
+        session["created_ms"].as_u64().expect("a number") > hour,
+        "{session}"
+    );
 }
 
 #[tokio::test]
