@@ -104,6 +104,7 @@ impl From<Refusal> for Failure {
                 let failure = Self::of_problem(problem, Code::Unavailable);
                 failure.with(Hint::RetryAfter(retry_after))
             }
+            Refusal::Unknown(detail) => Self::new(Code::Timeout, detail),
             Refusal::Missing("session") => Self::no_session(),
             Refusal::Missing(what) => Self::new(Code::NotFound, format!("there is no such {what}")),
             Refusal::Ended => {

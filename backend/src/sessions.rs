@@ -172,13 +172,18 @@ impl Sessions {
             .transpose()?;
         let number = number.map(|client| (client, 1));
         let asked = Asked::Command(request.command);
-        self.inner
-            .mail(id, ask, |reply| Mail::Command {
-                number,
-                asked,
-                reply,
-            })
-            .await?
+        let mail = |reply| Mail::Command {
+            number,
+            asked,
+            reply,
+        };
+        match self.inner.deliver(id, ask, mail).await? {
+            Ok(answer) => answer,
+            Err(Unanswered::NotTaken) => Err(Refusal::unavailable(CHANGING_HANDS)),
+            Err(Unanswered::Given | Unanswered::Late) => Err(Refusal::Unknown(
+                "the session did not answer; whether the command was executed is unknown",
+            )),
+        }
     }
 
     /// What is counted, since the start of the process.
@@ -408,17 +413,29 @@ impl Inner {
         ask: &Ask,
         mail: impl FnOnce(oneshot::Sender<T>) -> Mail,
     ) -> Result<T, Refusal> {
+        let delivered = self.deliver(id, ask, mail).await?;
+        delivered.map_err(|unanswered| match unanswered {
+            Unanswered::NotTaken | Unanswered::Given => Refusal::unavailable(CHANGING_HANDS),
+            Unanswered::Late => Refusal::unavailable("the session does not answer in time"),
+        })
+    }
+
+    /// The same, telling what became of mail that was not answered.
+    async fn deliver<T>(
+        self: &Arc<Self>,
+        id: SessionId,
+        ask: &Ask,
+        mail: impl FnOnce(oneshot::Sender<T>) -> Mail,
+    ) -> Result<Result<T, Unanswered>, Refusal> {
         let handle = self.settle(id, ask).await?;
         let (reply, answer) = oneshot::channel();
         let asked = async {
-            handle.mail.send(mail(reply)).await.ok()?;
-            answer.await.ok()
+            let sent = handle.mail.send(mail(reply)).await;
+            sent.map_err(|_| Unanswered::NotTaken)?;
+            answer.await.map_err(|_| Unanswered::Given)
         };
-        match tokio::time::timeout(self.settings.patience, asked).await {
-            Ok(Some(answer)) => Ok(answer),
-            Ok(None) => Err(Refusal::unavailable("the session is changing hands")),
-            Err(_) => Err(Refusal::unavailable("the session does not answer in time")),
-        }
+        let asked = tokio::time::timeout(self.settings.patience, asked).await;
+        Ok(asked.unwrap_or(Err(Unanswered::Late)))
     }
 
     fn session(&self, shared: &Shared, engine: &Engine) -> view::Session {
@@ -460,6 +477,19 @@ impl Inner {
         Arc::clone(gates.entry(id).or_default())
     }
 }
+
+/// Why mail was not answered.
+enum Unanswered {
+    /// The session stopped before it could be sent.
+    NotTaken,
+    /// It was sent; the session stopped without an answer.
+    Given,
+    /// It was sent, or was about to be.
+    Late,
+}
+
+/// What whoever asks meanwhile is told.
+const CHANGING_HANDS: &str = "the session is changing hands";
 
 /// The client a key stands for. Keys live apart from clients of connections.
 fn client_of_key(key: &ClientId) -> Result<ClientId, Refusal> {

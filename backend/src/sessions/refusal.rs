@@ -26,6 +26,10 @@ pub enum Refusal {
         /// When to come again.
         retry_after: Duration,
     },
+    /// It was begun, and nobody can say whether it was done: 504. To be said
+    /// again with the same idempotency key only.
+    #[error("{0}")]
+    Unknown(&'static str),
     /// There is no such session, symbol or order: 404.
     #[error("no such {0}")]
     Missing(&'static str),

@@ -183,6 +183,7 @@ impl Running {
         } else {
             Ending::Moved
         };
+        self.refuse_all("the session goes on elsewhere");
         for leg in self.legs.values() {
             leg.end(ending);
         }

@@ -70,6 +70,8 @@ impl Running {
                 asked,
                 reply,
             } => self.command(number, asked, reply),
+            // who asks is told so, and asks who has the session by then
+            Mail::Query(_) | Mail::Snapshot { .. } if !self.holder.serves() => {}
             Mail::Query(query) => query(&self.engine, &self.shared.log.lock()),
             Mail::Snapshot { client, reply } => {
                 // the reader may have gone meanwhile

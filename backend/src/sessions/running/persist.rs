@@ -8,7 +8,6 @@ use holdfast_session::message::Problem;
 
 use super::{Goes, Over, Running, wall_ms};
 use crate::clock::{self, Instant};
-use crate::sessions::Refusal;
 use crate::sessions::tally::Loss;
 use crate::store::{Fence, Found, Snapshot, StoreError};
 
@@ -69,7 +68,7 @@ impl Running {
     }
 
     /// The append is in the journal: apply, emit, tell.
-    fn stands(&mut self) {
+    pub(super) fn stands(&mut self) {
         self.out_of_trouble();
         self.times.check = clock::now() + self.settings.check_interval;
         let told = {
@@ -113,11 +112,7 @@ impl Running {
             tracing::warn!(session = %self.shared.id, why, "commands cannot be journaled");
             self.legs.values().for_each(|leg| leg.notice(waits()));
         }
-        for ticket in self.engine.refuse_waiting() {
-            if let Some(reply) = self.tickets.remove(&ticket) {
-                drop(reply.send(Err(Refusal::unavailable("the store does not answer"))));
-            }
-        }
+        self.refuse_waiting("the store does not answer");
         Goes::Continue(())
     }
 

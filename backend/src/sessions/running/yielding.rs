@@ -8,7 +8,7 @@ use holdfast_session::ownership::OnRelease;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{Goes, Over, Running};
+use super::{Goes, Mail, Over, Running};
 use crate::handoff::Released;
 use crate::sessions::settle::bits64;
 use crate::sessions::tally::Loss;
@@ -43,10 +43,13 @@ impl Running {
                     });
                     return goes;
                 }
-                // it cannot write: the store has what it acknowledged, and the asker, who has just
-                // read the record there, can go on from that
-                Ok(Err(_)) | Err(_) => {
-                    tracing::warn!(session = %self.shared.id, "let go without a last snapshot");
+                // what was accepted is in the journal, and the asker goes on from there: an owner
+                // that its store does not hear is the last that should keep the session
+                written => {
+                    let why = written.map(|done| done.err());
+                    tracing::warn!(session = %self.shared.id, ?why, "let go unwritten");
+                    self.append = None;
+                    self.snapshot = None;
                     self.let_go();
                     Released::Released { generation }
                 }
@@ -92,12 +95,31 @@ impl Running {
     fn let_go(&mut self) {
         self.holder.stopped(self.now_ms());
         self.held = None;
-        for (_, reply) in self.tickets.drain() {
-            let moved = Refusal::unavailable("the session is on its way to another endpoint");
-            drop(reply.send(Err(moved)));
-        }
+        self.refuse_waiting("the session is on its way to another endpoint");
         for (_, leg) in self.legs.drain() {
             leg.end(Ending::Moved);
+        }
+    }
+
+    /// The same for what has not even been looked at.
+    pub(super) fn refuse_all(&mut self, why: &str) {
+        self.refuse_waiting(why);
+        self.mail.close();
+        while let Ok(mail) = self.mail.try_recv() {
+            if let Mail::Command { reply, .. } = mail {
+                drop(reply.send(Err(Refusal::unavailable(why))));
+            }
+        }
+    }
+
+    /// Commands that wait were certainly not done, and will not be. Of one in
+    /// an append whose outcome is unknown nobody can say that.
+    pub(super) fn refuse_waiting(&mut self, why: &str) {
+        for ticket in self.engine.refuse_waiting() {
+            if let Some(reply) = self.tickets.remove(&ticket) {
+                // the asker may have gone meanwhile
+                drop(reply.send(Err(Refusal::unavailable(why))));
+            }
         }
     }
 
@@ -110,6 +132,10 @@ impl Running {
             .await
         {
             Ok(state) => {
+                if self.engine.is_open() && state.length > self.engine.length() {
+                    self.stands();
+                }
+                self.engine.retry();
                 self.renew(next);
                 if state.rewound {
                     // whoever came for it may be what the store has lost

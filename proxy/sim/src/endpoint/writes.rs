@@ -286,8 +286,10 @@ impl Running {
                         });
                         return goes;
                     }
-                    // It cannot write; what it acknowledged is there, and the asker has read it.
+                    // What was accepted is in the journal, and the asker goes on from there.
                     Some(Err(_)) | None => {
+                        self.append = None;
+                        self.snapshot = None;
                         self.let_go();
                         Released::LetGo
                     }
@@ -348,6 +350,10 @@ impl Running {
         let asked = move |store: &mut Store| store.claim(session, seen, next);
         match self.node.store(asked).await {
             Ok(state) => {
+                if self.engine.is_open() && state.length > self.engine.length() {
+                    self.stands();
+                }
+                self.engine.retry();
                 self.renew(claim);
                 if state.rewound {
                     // Whoever came for it may be what the store has lost.
