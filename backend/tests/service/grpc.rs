@@ -1,5 +1,7 @@
 //! The same sessions by gRPC.
 
+use std::net::SocketAddr;
+
 use holdfast_proto::error::CODE_KEY;
 use holdfast_proto::exchange::v1::exchange_client::ExchangeClient;
 use holdfast_proto::exchange::v1::{
@@ -10,9 +12,9 @@ use holdfast_proto::session::v1::handoff_client::HandoffClient;
 use holdfast_proto::session::v1::sessions_client::SessionsClient;
 use holdfast_proto::session::v1::{
     ControlSimulatorRequest, CreateSessionRequest, EndSessionRequest, GetSessionRequest,
-    ListSessionsRequest, ReleaseRequest, SimulatorAction, SimulatorState,
+    ListSessionsRequest, ReleaseOutcome, ReleaseRequest, SimulatorAction, SimulatorState,
 };
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
 use crate::support::folder::Folder;
@@ -46,6 +48,21 @@ fn order(session_id: &str, symbol: String) -> PlaceOrderRequest {
         idempotency_key: "once".into(),
         ..Default::default()
     }
+}
+
+/// Asks a backend to let a session go, as `to`.
+pub(crate) async fn release(address: SocketAddr, session_id: &str, to: &str) {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
+    let channel = soon(endpoint.connect()).await.expect("it takes HTTP/2");
+    let request = ReleaseRequest {
+        session_id: session_id.to_owned(),
+        to_endpoint: to.to_owned(),
+        to_incarnation: "0123456789abcdef0123456789abcdef".to_owned(),
+        generation: 1,
+    };
+    let answer = soon(HandoffClient::new(channel).release(request)).await;
+    let answer = answer.expect("it answers").into_inner();
+    assert_eq!(answer.outcome(), ReleaseOutcome::Released, "{answer:?}");
 }
 
 fn code(status: &Status) -> (Code, &str) {

@@ -5,6 +5,7 @@ mod grpc;
 mod health;
 mod http;
 mod owners;
+mod processes;
 mod sessions;
 mod support;
 mod tokens;

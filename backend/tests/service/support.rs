@@ -3,6 +3,8 @@
 pub(crate) mod client;
 pub(crate) mod folder;
 pub(crate) mod live;
+pub(crate) mod process;
+pub(crate) mod redis;
 
 use std::future::Future;
 use std::net::SocketAddr;

@@ -1,6 +1,7 @@
 //! Live connections: a WebSocket and an event stream, as strangers hold them.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderMap, HeaderValue};
@@ -32,7 +33,16 @@ impl Socket {
         path: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, Answer> {
-        let url = format!("ws://{}{path}", backend.address);
+        Self::dial_at(backend.address, path, headers).await
+    }
+
+    /// The same at any address.
+    pub(crate) async fn dial_at(
+        address: SocketAddr,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, Answer> {
+        let url = format!("ws://{address}{path}");
         let mut request = url.into_client_request().expect("an address");
         for (name, value) in headers {
             let value = HeaderValue::from_str(value).expect("a header's value");
