@@ -160,7 +160,7 @@ impl error::Error for MalformedNote {}
 
 /// A decimal count without sign, spaces or leading zeros: one spelling per number.
 ///
-/// Also that of `Holdfast-Accepted`, `Holdfast-Attempt` and `Holdfast-Generation`.
+/// Also that of `Holdfast-Accepted` and `Holdfast-Attempt`.
 pub fn parse_count(text: &[u8]) -> Option<u64> {
     if text.is_empty() || (text[0] == b'0' && text.len() > 1) {
         return None;
