@@ -98,7 +98,7 @@ def dialled(socket, request):
     """Is it the edge, may the room be ours, where does it go on? [1]"""
     header = request.headers.get
     if not header("Holdfast-Connection"):
-        return socket.respond(200, "ready\n")  # a probe
+        return socket.respond(200 if request.path == "/" else 404, "\n")  # a probe is for /
     if KEY and not hmac.compare_digest(header("Holdfast-Cluster-Key", ""), KEY):
         return socket.respond(403, "only the edge comes here\n")
     try:
