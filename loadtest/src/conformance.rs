@@ -64,6 +64,9 @@ pub struct Options {
     /// How long the backend may take for anything, in seconds
     #[arg(long, default_value_t = 5.0)]
     wait: f64,
+    /// How long an owner may refuse to hand over a session that it has only just taken, in seconds
+    #[arg(long, default_value_t = 10.0)]
+    hold: f64,
     /// How often a connection is broken and moved
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(8..=1000))]
     rounds: u32,
@@ -79,8 +82,12 @@ pub enum Error {
     Url(#[from] BadUrl),
     #[error("--header {text:?}: want NAME: VALUE")]
     Header { text: String },
-    #[error("--wait {seconds}: want 0.1 to 600 seconds")]
-    Wait { seconds: f64 },
+    #[error("--{name} {seconds}: want {least} to 600 seconds")]
+    Span {
+        name: &'static str,
+        seconds: f64,
+        least: f64,
+    },
     #[error("--cluster-key {path}")]
     Key { path: PathBuf, source: io::Error },
     #[error("the result as JSON")]
@@ -121,7 +128,10 @@ struct Kit {
     reply: String,
     rounds: u32,
     wait: Duration,
+    hold: Duration,
     book: RefCell<Book>,
+    /// Messages have names.
+    names: Cell<bool>,
     /// What the first leg of all was given; of the outer option, whether there was one.
     subprotocol: RefCell<Option<Option<HeaderValue>>>,
     /// Marks the connections of this run.
@@ -132,12 +142,7 @@ struct Kit {
 impl Kit {
     fn new(options: &Options) -> Result<Self, Error> {
         let parse = |url: &Option<String>| url.as_deref().map(Target::parse).transpose();
-        if !(0.1..=600.0).contains(&options.wait) {
-            return Err(Error::Wait {
-                seconds: options.wait,
-            });
-        }
-        let wait = Duration::from_secs_f64(options.wait);
+        let wait = span("wait", options.wait, 0.1)?;
         let mut bits = [0; 8];
         // a run whose connections are not new is refused by the backend, and says so
         let _ = getrandom::fill(&mut bits);
@@ -150,7 +155,9 @@ impl Kit {
             reply: options.reply.clone(),
             rounds: options.rounds,
             wait,
+            hold: span("hold", options.hold, 0.0)?,
             book: RefCell::default(),
+            names: Cell::new(false),
             subprotocol: RefCell::default(),
             run: u64::from_ne_bytes(bits),
             connections: Cell::new(0),
@@ -161,7 +168,9 @@ impl Kit {
         let Some(mut connection) = opening::check(self).await else {
             return;
         };
-        legs::check(&mut connection).await;
+        if !legs::check(&mut connection).await {
+            return legs::count_replies(&mut connection).await;
+        }
         let mut stream = match &self.events {
             Some(target) => events::check(self, target, &mut connection).await,
             None => None,
@@ -205,6 +214,11 @@ impl Kit {
         Instant::now() + self.wait
     }
 
+    /// By when it should, unless there is no hope.
+    fn soon_if(&self, hope: bool) -> Instant {
+        if hope { self.soon() } else { Self::quiet() }
+    }
+
     /// Until when nothing more may come.
     fn quiet() -> Instant {
         Instant::now() + QUIET
@@ -219,6 +233,17 @@ impl Kit {
             .borrow_mut()
             .not_shown(transport, rule, why, excused);
     }
+}
+
+fn span(name: &'static str, seconds: f64, least: f64) -> Result<Duration, Error> {
+    if (least..=600.0).contains(&seconds) {
+        return Ok(Duration::from_secs_f64(seconds));
+    }
+    Err(Error::Span {
+        name,
+        seconds,
+        least,
+    })
 }
 
 fn manners(options: &Options, wait: Duration) -> Result<Manners, Error> {

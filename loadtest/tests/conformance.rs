@@ -132,10 +132,10 @@ async fn each_mistake_in_a_copy_of_the_example_is_named() {
 }
 
 /// Broken copies that are looked at at the same time: most of it is waiting.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 12;
 
 async fn check_mutant(mutant: &Mutant, copy: &Path, dir: &Path) -> (Value, bool) {
-    let options = ["--wait", "10", "--rounds", "8"];
+    let options = ["--wait", "10", "--hold", "0", "--rounds", "8"];
     check_rooms(copy, dir, mutant.takes_two, &options).await
 }
 

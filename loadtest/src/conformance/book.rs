@@ -60,6 +60,11 @@ impl Book {
         }
     }
 
+    pub(super) fn has_failed(&self, transport: Transport, rule: Rule) -> bool {
+        let outcome = self.seen.get(&(transport, rule));
+        matches!(outcome, Some(Outcome::Failed { .. }))
+    }
+
     pub(super) fn not_shown(&mut self, transport: Transport, rule: Rule, why: &str, excused: bool) {
         let why = why.to_owned();
         let entry = self.seen.entry((transport, rule));

@@ -2,7 +2,6 @@
 //! its legs, held against what each leg says.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use holdfast_wire::contract::{EventId, parse_count};
 use http::header::{self, HeaderValue};
@@ -96,6 +95,10 @@ impl<'k> Connection<'k> {
         book.fail(self.transport, rule, expected.into(), came.into());
     }
 
+    pub(super) fn has_failed(&self, rule: Rule) -> bool {
+        self.kit.book.borrow().has_failed(self.transport, rule)
+    }
+
     /// Passed, or failed with what was expected and what came.
     pub(super) fn hold(&self, rule: Rule, kept: bool, expected: &str, came: impl Into<String>) {
         if kept {
@@ -141,7 +144,7 @@ impl<'k> Connection<'k> {
     pub(super) async fn open(&mut self, target: &Target, path: Path, rule: Rule) -> bool {
         let until = self.kit.soon();
         // an owner may hold on to what it has only just taken
-        let hold = Instant::now() + self.kit.wait + HOLD_MAX;
+        let hold = Instant::now() + self.kit.wait + self.kit.hold;
         let expected = "a taken dial (101, or 200 with an event stream)";
         loop {
             self.attempt += 1;
@@ -426,7 +429,5 @@ fn text(bytes: &[u8]) -> String {
 }
 
 const TEXT_MAX: usize = 120;
-/// How long an endpoint may refuse to hand over what it has only just taken.
-const HOLD_MAX: Duration = Duration::from_secs(10);
 /// Numbers of messages that count for nothing begin here.
 const GHOSTS: usize = 90_001;

@@ -36,7 +36,7 @@ pub(super) async fn check(connection: &mut Connection<'_>, second: &Target) -> b
         return false;
     }
     leave_the_old_owner(&mut witness, &second).await;
-    let until = kit.soon();
+    let until = kit.soon_if(!listener.has_failed(Rule::OldOwnerEnds));
     listener
         .hear(until, |listener| listener.leg.is_none())
         .await;

@@ -6,8 +6,8 @@ use super::leg::{self, End};
 use super::opening::{NAMED_MIN, settle};
 use super::rule::Rule;
 
-/// Breaks and moves a connection in every way there is.
-pub(super) async fn check(connection: &mut Connection<'_>) {
+/// Breaks and moves a connection in every way there is. False: it did not come to the end.
+pub(super) async fn check(connection: &mut Connection<'_>) -> bool {
     if connection.log.len() < NAMED_MIN {
         let why = format!(
             "{} named messages came, {NAMED_MIN} are needed; does --message cause some?",
@@ -20,14 +20,14 @@ pub(super) async fn check(connection: &mut Connection<'_>) {
         }
     }
     if !resume_from_the_middle(connection).await || !resume_at_the_end(connection).await {
-        return;
+        return false;
     }
     for round in 0..connection.kit.rounds {
         if !break_and_go_on(connection, round).await {
-            return;
+            return false;
         }
     }
-    refuse_old_attempts(connection).await;
+    refuse_old_attempts(connection).await
 }
 
 async fn resume_from_the_middle(connection: &mut Connection<'_>) -> bool {
@@ -80,7 +80,8 @@ pub(super) async fn go_on(connection: &mut Connection<'_>, rule: Rule) {
     let known = connection.log.len();
     connection.say().await;
     settle(connection, Rule::Accepts).await;
-    let until = connection.kit.soon();
+    // where nothing is named, nothing is waited for
+    let until = connection.kit.soon_if(connection.kit.names.get());
     if connection
         .hear(until, |connection| connection.log.len() > known)
         .await
@@ -92,7 +93,10 @@ pub(super) async fn go_on(connection: &mut Connection<'_>, rule: Rule) {
 /// Says what an edge says for a planned move, and waits for the answer.
 async fn part(connection: &mut Connection<'_>) {
     connection.write(&leg::farewell()).await;
-    let until = connection.kit.soon();
+    // who does not answer once is not waited for again
+    let until = connection
+        .kit
+        .soon_if(!connection.has_failed(Rule::CloseAnswered));
     connection
         .hear(until, |connection| connection.leg.is_none())
         .await;
@@ -153,7 +157,7 @@ async fn break_and_go_on(connection: &mut Connection<'_>, round: u32) -> bool {
 }
 
 /// The present attempt and older ones are refused without harm to the present leg.
-async fn refuse_old_attempts(connection: &mut Connection<'_>) {
+async fn refuse_old_attempts(connection: &mut Connection<'_>) -> bool {
     let first = connection.kit.first.clone();
     let path = Path {
         behind: connection.log.len().checked_sub(1),
@@ -169,10 +173,11 @@ async fn refuse_old_attempts(connection: &mut Connection<'_>) {
         behind: connection.log.len().checked_sub(1),
         ..Path::default()
     };
-    if connection.open(&first, path, Rule::Attempt).await {
-        connection.replay().await;
-        settle(connection, Rule::Accepts).await;
+    if !connection.open(&first, path, Rule::Attempt).await {
+        return false;
     }
+    connection.replay().await;
+    settle(connection, Rule::Accepts).await
 }
 
 /// One dial with an attempt that was seen.
@@ -213,7 +218,7 @@ pub(super) async fn count_replies(connection: &mut Connection<'_>) {
     };
     // what was not accepted was not to be executed
     let last = usize::try_from(connection.accepted).unwrap_or(usize::MAX);
-    let until = kit.soon();
+    let until = kit.soon_if(kit.names.get() && !connection.has_failed(Rule::Resume));
     connection
         .hear(until, |connection| counted(connection, last) > 0)
         .await;

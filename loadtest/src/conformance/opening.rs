@@ -23,9 +23,10 @@ pub(super) async fn check(kit: &Kit) -> Option<Connection<'_>> {
     other_connection(kit).await;
     without_edge(kit).await;
     let until = kit.soon();
-    connection
+    let names = connection
         .hear(until, |connection| connection.log.len() >= NAMED_MIN)
         .await;
+    kit.names.set(names);
     connection.pass_if_never_broken();
     Some(connection)
 }
