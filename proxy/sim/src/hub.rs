@@ -132,6 +132,11 @@ impl Hub {
         self.ambushes.borrow_mut().push(ambush);
     }
 
+    /// How many deeds wait for their step.
+    pub(crate) fn in_wait(&self) -> usize {
+        self.ambushes.borrow().len()
+    }
+
     /// Nothing waits for a step any more.
     pub(crate) fn call_off(&self) {
         self.ambushes.borrow_mut().clear();

@@ -44,9 +44,10 @@ impl fmt::Display for Unkept {
     }
 }
 
-/// Plays it, whatever it expects, and says what promise it breaks.
-pub fn broken(script: &Script) -> Result<(), ScriptError> {
-    play::seen(script).map(|_| ())
+/// Plays it, whatever it expects, and says what promise it breaks; else how many deeds still
+/// wait for their step.
+pub fn trial(script: &Script) -> Result<usize, ScriptError> {
+    play::played(script).map(|(_, waiting)| waiting)
 }
 
 /// Plays a file. With `bless` the file is rewritten with what was seen instead.
@@ -54,7 +55,7 @@ pub fn play(path: &Path, bless: bool) -> Result<(), String> {
     let at = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| format!("{at}: {error}"))?;
     let script = Script::read(&text).map_err(|error| format!("{at}:{error}"))?;
-    let seen = play::seen(&script).map_err(|error| format!("{at}:{error}"))?;
+    let (seen, _) = play::played(&script).map_err(|error| format!("{at}:{error}"))?;
     if bless {
         let blessed = script.with(&seen);
         return std::fs::write(path, blessed).map_err(|error| format!("{at}: {error}"));

@@ -53,7 +53,7 @@ fn a_seed_is_written_out_as_a_scenario() {
     let text = scenario(seed, None);
     println!("{text}");
     let script = holdfast_sim::scenario::Script::read(&text).expect("a scenario");
-    let replayed = holdfast_sim::scenario::broken(&script);
+    let replayed = holdfast_sim::scenario::trial(&script);
     assert_eq!(replayed.is_err(), run(seed, None).is_err(), "{replayed:?}");
 }
 

@@ -7,8 +7,8 @@ use crate::act::Act;
 use crate::audit::Broken;
 use crate::stage::{Failed, Stage};
 
-/// What is seen at each line.
-pub(super) fn seen(script: &Script) -> Result<Vec<String>, ScriptError> {
+/// What is seen at each line, and how many deeds never met their step.
+pub(super) fn played(script: &Script) -> Result<(Vec<String>, usize), ScriptError> {
     let error = |line: usize, problem: String| ScriptError { line, problem };
     let setup = cast::setup(&script.cluster).map_err(|problem| error(1, problem))?;
     let mut stage = Stage::new(setup);
@@ -31,7 +31,7 @@ pub(super) fn seen(script: &Script) -> Result<Vec<String>, ScriptError> {
         all.push(said.into_iter().chain(told).collect::<Vec<_>>().join("; "));
         stage.watch.forget();
     }
-    Ok(all)
+    Ok((all, stage.world.hub.in_wait()))
 }
 
 /// What a sight is to a reader. What was done is not said again.
