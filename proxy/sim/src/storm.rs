@@ -298,7 +298,13 @@ impl Storm {
     /// Everything is healed; everybody says one more thing, and all of it has to be answered.
     fn calm(&mut self) -> Result<(), Broken> {
         self.act(Act::Well)?;
-        self.pass(16_000)?;
+        // As long as whatever is held may be held, unless nobody waits for anything.
+        for _ in 0..16 {
+            self.pass(1_000)?;
+            if self.stage.world.is_settled() {
+                break;
+            }
+        }
         for client in self.clients.clone() {
             if !client.starts_with('s') {
                 let (count, words) = (1, Words::Commands);

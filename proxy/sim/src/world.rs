@@ -21,7 +21,7 @@ use crate::client::Client;
 use crate::endpoint::{Dial, Endpoint, Life, Released};
 use crate::frames::Frames;
 use crate::hub::{Hub, Reply};
-use crate::proxy::{FIRST_PORT, Proxy};
+use crate::proxy::{Connection, FIRST_PORT, Proxy};
 use crate::store::{Mood, Store, StoreError};
 use crate::wire::Wire;
 use crate::{Mutation, Sight};
@@ -173,6 +173,17 @@ impl World {
         let drains = |endpoint: &Endpoint| endpoint.node.draining.get();
         let stalled = |proxy: &Proxy| proxy.connections.iter().any(|c| c.client.stalled);
         self.endpoints.iter().any(drains) || self.proxies.iter().any(stalled)
+    }
+
+    /// Whether every connection has an endpoint, or is over, and every command its answer.
+    pub(crate) fn is_settled(&self) -> bool {
+        let settled = |connection: &Connection| {
+            let client = &connection.client;
+            let answered = client.sse || client.answers == client.commands;
+            connection.is_over() || (connection.is_attached() && answered)
+        };
+        let connections = self.proxies.iter().flat_map(|proxy| &proxy.connections);
+        connections.into_iter().all(settled)
     }
 
     /// Everybody does what they can at this moment.
