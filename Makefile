@@ -18,6 +18,9 @@ test:                 ## all tests, with what they need
 	cargo test --workspace --locked
 	.ci/manifests k8s $(PYTHON)
 
+soak:                 ## 100,000 seeds of the simulated edge: about 20 minutes of one core
+	HOLDFAST_SEEDS=100000 cargo test --locked -p holdfast-sim --test storms whatever -- --nocapture
+
 bench:                ## the proxy beside nginx and HAProxy, and the matching engine
 	.ci/install build bench
 	cargo build --release --locked --bins

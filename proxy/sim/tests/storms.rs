@@ -25,17 +25,16 @@ fn whatever_happens_each_message_comes_once_and_in_order() {
     let mut all = Tally::default();
     let mut failed = Vec::new();
     for seed in first..first + count {
-        match catch_unwind(|| run(seed, None)) {
-            Ok(Ok(tally)) => all.add(&tally),
-            Ok(Err(broken)) => {
-                eprintln!("HOLDFAST_SEED={seed}: {broken}");
-                failed.push(seed);
+        let what = match catch_unwind(|| run(seed, None)) {
+            Ok(Ok(tally)) => {
+                all.add(&tally);
+                continue;
             }
-            Err(_) => {
-                eprintln!("HOLDFAST_SEED={seed} panicked");
-                failed.push(seed);
-            }
-        }
+            Ok(Err(broken)) => broken.to_string(),
+            Err(_) => "panicked".to_owned(),
+        };
+        eprintln!("HOLDFAST_SEED={seed}: {what}\n{}", replay(seed));
+        failed.push(seed);
         if failed.len() == FAILED_MAX {
             break;
         }
@@ -44,6 +43,15 @@ fn whatever_happens_each_message_comes_once_and_in_order() {
     println!("{count} seeds from {first} in {took:.1?}: {all:?}");
     assert!(failed.is_empty(), "seeds that broke a promise: {failed:?}");
     assert!(all.moves > 0 || count < 10, "nothing ever moved");
+}
+
+/// How to see a seed fail again.
+fn replay(seed: u64) -> String {
+    let test = "cargo test -p holdfast-sim --test storms --";
+    format!(
+        "again:       HOLDFAST_SEED={seed} {test} whatever\n\
+         as scenario: HOLDFAST_SCENARIO={seed} {test} scenario --nocapture"
+    )
 }
 
 /// What a seed does can be written down, and the scenario comes to the same end.
@@ -58,6 +66,6 @@ fn a_seed_is_written_out_as_a_scenario() {
 }
 
 /// Seeds of a usual run.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 2_000;
 /// With so many found there is enough to mend.
 const FAILED_MAX: usize = 10;
