@@ -20,6 +20,7 @@ mod disturb;
 mod events;
 mod group;
 mod histogram;
+mod journal;
 mod lab_file;
 mod levels;
 mod load;

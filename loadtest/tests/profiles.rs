@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use holdfast_loadtest::client::Client;
+use http::Method;
 use serde_json::Value;
 use tokio::process::Command;
 
 use crate::support::lab::Lab;
 use crate::support::process::LOADTEST;
+use crate::support::{SOON, eventually};
 
 /// Runs a profile against a lab; its report comes back if it succeeded.
 async fn run(lab: &Lab, arguments: &[&str]) -> Value {
@@ -99,7 +102,7 @@ async fn a_stopped_owner_takes_nothing_back_and_a_killed_store_loses_nothing() {
     let brief = ["--sessions", "4", "--seconds", "1", "--interval", "2"];
     let stopped = [&["pause", "--hold", "8"], &brief[..]].concat();
     let report = run(&lab, &stopped).await;
-    assert_eq!(report["seen"].as_array().map(Vec::len), Some(2), "{report}");
+    assert_eq!(report["seen"].as_array().map(Vec::len), Some(3), "{report}");
     let restarted = [&["redis-restart", "--times", "1"], &brief[..]].concat();
     run(&lab, &restarted).await;
 }
@@ -119,6 +122,57 @@ async fn clients_of_a_drained_application_are_told_in_time_and_go_elsewhere() {
     let drained = &report["pace"]["drains"][0];
     assert!(drained["closed"].as_u64() > Some(0), "{report}");
     assert_eq!(drained["closed"], drained["elsewhere"]);
+}
+
+/// The WebSockets of each session go through one proxy, its event stream through another.
+#[tokio::test]
+async fn two_proxies_that_drain_different_backends_agree_on_one_owner() {
+    let lab = Lab::start("two-proxies", &["--sticky-apps", "1"]).await;
+    let second = lab.second_proxy().await;
+    let admin = Client::new(SOON);
+    let through = second.address.to_string();
+    let arguments = [
+        "graceful-shutdown",
+        "--sessions",
+        "4",
+        "--times",
+        "2",
+        "--hold",
+        "60",
+    ];
+    let brief = [
+        "--seconds",
+        "1",
+        "--interval",
+        "1",
+        "--events-through",
+        &through,
+    ];
+    let arguments = [&arguments[..], &brief].concat();
+    // The first proxy is told to drain a, then b; the second one drains c meanwhile.
+    let opposite = async {
+        for what in ["drain", "ready", "drain", "ready"] {
+            let path = format!("/endpoints/backend/c/{what}");
+            let told = admin.call(Method::POST, second.admin, &path).await;
+            assert!(told.expect("an answer").status().is_success());
+            eventually("the second proxy sees what it was told", async || {
+                let status = admin
+                    .call(Method::GET, second.admin, "/status")
+                    .await
+                    .ok()?;
+                let status: Value = serde_json::from_slice(status.body()).ok()?;
+                let endpoints = status["clusters"].as_array()?.iter();
+                let backends = endpoints.clone().find(|one| one["name"] == "backend")?;
+                let c = backends["endpoints"].as_array()?.iter();
+                let c = c.clone().find(|one| one["id"] == "c")?;
+                let left = c["connections"]["sse"].as_u64()?;
+                (what == "ready" || left == 0).then_some(())
+            })
+            .await;
+        }
+    };
+    let (report, ()) = tokio::join!(run(&lab, &arguments), opposite);
+    assert!(count(&report, "received") > 0);
 }
 
 /// For a profile of seconds, on a machine that does much else.

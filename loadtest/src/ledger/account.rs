@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::entry::{EntryId, Kind, Record};
+use super::entry::{Content, EntryId, Kind, Record};
 use super::findings::Findings;
 
 /// One connection's book, judged as it is written.
@@ -30,6 +30,19 @@ impl Account {
         }
         self.found.received += 1;
         self.records.push(record);
+    }
+
+    /// The server said that it cannot go on where the connection was, which has no place of its own
+    /// in the log.
+    pub fn reset(&mut self, at: Duration) {
+        let here = EntryId { epoch: 0, seq: 0 };
+        self.received(Record {
+            at,
+            kind: Kind::Reset,
+            id: self.last().unwrap_or(here),
+            prev: None,
+            content: Content::default(),
+        });
     }
 
     /// An answer named the endpoint it came from.
@@ -131,9 +144,13 @@ fn follow(found: &mut Findings, before: &Record, now: &Record) {
         found.resets += 1;
         return;
     }
+    if before.kind == Kind::Reset {
+        // Wherever it goes on from there, the client was told.
+        return;
+    }
     if now.id.epoch != before.id.epoch {
         // Another log without a reset: nothing connects it to what was there.
-        found.lost += u64::from(before.kind != Kind::Reset);
+        found.lost += 1;
         return;
     }
     match now.kind {
@@ -150,7 +167,6 @@ const RECORDS_MAX: usize = 1_000_000;
 
 #[cfg(test)]
 mod tests {
-    use super::super::entry::Content;
     use super::*;
 
     fn id(epoch: u64, seq: u64) -> EntryId {
@@ -213,7 +229,7 @@ mod tests {
         assert_eq!(silent.findings().lost, 1);
 
         let mut told = account(&[(11, 10)]);
-        told.received(record(20, Kind::Reset, id(2, 3), None));
+        told.reset(Duration::from_millis(20));
         told.received(record(20, Kind::Snapshot, id(2, 3), None));
         told.received(record(30, Kind::Trade, id(2, 4), Some(id(2, 3))));
         let found = told.findings();

@@ -112,7 +112,12 @@ impl Audit {
         let mut at: Option<EntryId> = None;
         for (place, record) in records.iter().enumerate() {
             match record.kind {
-                Kind::Reset => at = None,
+                Kind::Reset => {
+                    at = None;
+                    // What differs before it is what it takes back.
+                    found.retracted += found.altered + found.foreign;
+                    (found.altered, found.foreign) = (0, 0);
+                }
                 Kind::Snapshot => {
                     let from = at.filter(|at| at.epoch == record.id.epoch);
                     if let Some(from) = from {
@@ -332,6 +337,24 @@ mod tests {
         assert_eq!(audit.compare(&whole, &websocket()).foreign, 0, "came later");
         audit.read_to_end(Duration::from_millis(1));
         assert_eq!(audit.compare(&whole, &websocket()).foreign, 1);
+    }
+
+    #[test]
+    fn what_a_reset_takes_back_is_told_and_not_silent() {
+        let mut audit = audit();
+        audit.logs.get_mut(&1).expect("its log")[5].content.print = 99;
+        let mut account = account(&[3, 4, 6]);
+        account.reset(Duration::ZERO);
+        account.received(Record {
+            at: Duration::ZERO,
+            kind: Kind::Snapshot,
+            id: id(10),
+            prev: None,
+            content: Content::default(),
+        });
+        let found = audit.compare(&account, &websocket());
+        assert_eq!((found.retracted, found.altered), (1, 0), "{found:?}");
+        assert!(found.clean_but_told() && !found.clean());
     }
 
     #[test]

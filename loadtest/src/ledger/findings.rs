@@ -30,6 +30,8 @@ pub struct Findings {
     pub answered_twice: u64,
     /// Answered, and later not known to the session any more; it said so with a reset.
     pub taken_back: u64,
+    /// Received from an owner that had lost the session, and not in the log; a reset said so.
+    pub retracted: u64,
     /// Answers from another endpoint than the first one.
     pub wandered: u64,
     /// Ended before the client wanted it.
@@ -62,6 +64,7 @@ impl Findings {
         Self {
             resets: 0,
             taken_back: 0,
+            retracted: 0,
             ..self.without_counts()
         } == Self::default()
     }
@@ -97,6 +100,7 @@ impl Findings {
             unanswered: self.unanswered + other.unanswered,
             answered_twice: self.answered_twice + other.answered_twice,
             taken_back: self.taken_back + other.taken_back,
+            retracted: self.retracted + other.retracted,
             wandered: self.wandered + other.wandered,
             disconnected: self.disconnected + other.disconnected,
             missing: self.missing + other.missing,

@@ -110,6 +110,14 @@ impl Auditor {
         }
     }
 
+    /// Ends all sessions, so that the next run finds the lab as this one did.
+    pub(super) async fn leave(&self) {
+        let left = futures_util::stream::iter(&self.desks)
+            .for_each_concurrent(AT_ONCE, |desk| desk.trader.end(&self.client));
+        // What is not ended by then is laid down by its backend.
+        drop(tokio::time::timeout(LEAVE_MAX, left).await);
+    }
+
     /// Asks everybody for who answers now.
     pub(super) async fn call_the_roll(&self) {
         futures_util::stream::iter(&self.desks)
@@ -215,7 +223,7 @@ fn enter(desk: &Desk, entries: &[LogEntry]) {
     }
 }
 
-const ANSWER_MAX: Duration = Duration::from_secs(10);
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Sessions asked at a time.
 const AT_ONCE: usize = 8;
 const TICK_MIN: Duration = Duration::from_millis(1);
@@ -224,5 +232,6 @@ const AGAIN: Duration = Duration::from_millis(100);
 const PAGES_MAX: usize = 10;
 /// For all sessions to answer at the end.
 const FINISH_MAX: Duration = Duration::from_secs(60);
+const LEAVE_MAX: Duration = Duration::from_secs(30);
 /// For the clients to receive what was emitted by then.
-const COVER_MAX: Duration = Duration::from_secs(15);
+const COVER_MAX: Duration = Duration::from_secs(30);

@@ -1,6 +1,7 @@
 //! One session of a run: the person, and the books of everything that is connected to it.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -46,6 +47,8 @@ pub(super) struct Seat {
     pub(super) quiet: CancellationToken,
     /// Connections may go.
     pub(super) done: CancellationToken,
+    /// The proxy that event streams go through, if it is another one.
+    pub(super) events_through: Option<SocketAddr>,
     /// Orders a second.
     pub(super) orders: f64,
     /// Plain requests a second; none for zero.

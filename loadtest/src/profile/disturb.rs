@@ -37,6 +37,8 @@ pub enum Error {
     Lab,
     #[error("the lab has no Redis; start it with `holdfast-loadtest lab --store redis`")]
     NoRedis,
+    #[error("reading the journals in Redis")]
+    Journal(#[source] std::io::Error),
 }
 
 /// Something that was done to the lab.

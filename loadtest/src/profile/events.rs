@@ -65,7 +65,8 @@ impl Listener<'_> {
             .header(header::ACCEPT, "text/event-stream")
             .body(Empty::<Bytes>::new())
             .map_err(|error| failed(&error))?;
-        let stream = TcpStream::connect(trader.edge).await;
+        let edge = self.seat.events_through.unwrap_or(trader.edge);
+        let stream = TcpStream::connect(edge).await;
         let stream = TokioIo::new(stream.map_err(|error| failed(&error))?);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream)
             .await

@@ -38,6 +38,7 @@ pub(super) struct Member {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Server {
     pub(super) pid: i32,
+    pub(super) address: SocketAddr,
 }
 
 /// Where the lab says what it is.

@@ -103,6 +103,7 @@ impl Stage {
             start: Instant::now(),
             quiet: CancellationToken::new(),
             done: CancellationToken::new(),
+            events_through: options.events_through,
             orders: options.orders(),
             requests: if profile == Profile::Affinity {
                 options.requests
@@ -201,7 +202,9 @@ impl Stage {
         self.auditor.finish().await;
         self.seat.done.cancel();
         while self.clients.join_next().await.is_some() {}
-        self.seat.start.elapsed()
+        let time = self.seat.start.elapsed();
+        self.auditor.leave().await;
+        time
     }
 }
 

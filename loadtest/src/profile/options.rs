@@ -1,5 +1,6 @@
 //! What can be asked of a run.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,6 +54,9 @@ pub struct Options {
     /// Seconds in which each session is asked once for what it emitted and executed
     #[arg(long, default_value_t = 5.0, value_parser = rate)]
     audit: f64,
+    /// Open the event streams through another proxy of the same backends
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) events_through: Option<SocketAddr>,
     /// Losses that clients were told of with a reset do not fail the run: for stores that may
     /// lose what they have confirmed
     #[arg(long)]

@@ -117,12 +117,13 @@ impl Report {
         );
         line(f, "messages", text)?;
         let text = format!(
-            "{} held beside the session's log: {} missing, {} foreign, {} altered; {} condensed, \
-             {} no longer in the log",
+            "{} held beside the session's log: {} missing, {} foreign, {} altered, {} \
+             retracted; {} condensed, {} no longer in the log",
             found.audited,
             found.missing,
             found.foreign,
             found.altered,
+            found.retracted,
             found.condensed,
             found.unaudited
         );

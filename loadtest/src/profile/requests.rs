@@ -42,4 +42,4 @@ pub(super) fn note(seat: &Seat, desk: &Desk, headers: &HeaderMap) {
     }
 }
 
-const ANSWER_MAX: Duration = Duration::from_secs(10);
+const ANSWER_MAX: Duration = Duration::from_secs(30);

@@ -110,6 +110,15 @@ impl Trader {
         Ok(client.ask(request).await?)
     }
 
+    /// Ends the session for good; what becomes of that is nobody's business any more.
+    pub(super) async fn end(&self, client: &Client) {
+        let path = format!("/api/v1/sessions/{}", self.session);
+        let request = self.request(Method::DELETE, &self.uri(&path));
+        if let Ok(request) = request.body(Full::default()) {
+            drop(client.ask(request).await);
+        }
+    }
+
     fn uri(&self, path: &str) -> String {
         format!("http://{}{path}", self.edge)
     }

@@ -189,6 +189,10 @@ impl Client<'_> {
         let text = |field: &str| message[field].as_str().map(str::to_owned);
         let kind = Kind::of(&text("type").unwrap_or_default());
         let prev = text("prev").and_then(|prev| EntryId::parse(&prev));
+        if kind == Kind::Reset {
+            self.desk.told.borrow_mut().reset(at);
+            return;
+        }
         let Some((own, id)) = text("id").and_then(|own| Some((EntryId::parse(&own)?, own))) else {
             return;
         };

@@ -3,8 +3,19 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use holdfast_loadtest::client::Client;
+use holdfast_loadtest::lab::plan::{free_ports, loopback};
+use http::Method;
+
 use super::process::{LOADTEST, Running, bin_dir};
-use super::{directory, eventually};
+use super::{SOON, directory, eventually};
+
+/// A proxy that the lab knows nothing of.
+pub(crate) struct SecondProxy {
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    _process: Running,
+}
 
 pub(crate) struct Lab {
     pub(crate) process: Running,
@@ -60,6 +71,42 @@ impl Lab {
 
     pub(crate) fn proxy(&self) -> SocketAddr {
         self.address("/proxy/address")
+    }
+
+    /// Another proxy in front of the same backends, with the keys of the first.
+    pub(crate) async fn second_proxy(&self) -> SecondProxy {
+        let ports = free_ports(3).expect("free ports");
+        let mut text = std::fs::read_to_string(self.dir.join("proxy.yaml")).expect("its file");
+        let record = self.record().expect("lab.json");
+        let places = ["address", "h2c", "admin"].into_iter().zip(ports);
+        let [address, _, admin]: [SocketAddr; 3] = places
+            .map(|(place, port)| {
+                let old = record["proxy"][place].as_str().expect("an address");
+                let new = loopback(port);
+                text = text.replace(&format!("\"{old}\""), &format!("\"{new}\""));
+                new
+            })
+            .collect::<Vec<_>>()
+            .try_into()
+            .expect("three");
+        // Nobody reads what it says.
+        text.push_str("access_log: { to: off }\n");
+        let config = self.dir.join("second-proxy.yaml");
+        std::fs::write(&config, text).expect("written");
+        let program = bin_dir().join("holdfast-proxy");
+        let arguments = ["run", "--config", &config.display().to_string()];
+        let process = Running::start(&program, &arguments);
+        let client = Client::new(SOON);
+        eventually("the second proxy is ready", async || {
+            let asked = client.call(Method::GET, admin, "/readyz").await.ok()?;
+            asked.status().is_success().then_some(())
+        })
+        .await;
+        SecondProxy {
+            address,
+            admin,
+            _process: process,
+        }
     }
 
     /// Every process of the lab.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use super::super::journal::{Journals, Read};
 use super::{Disturbance, Error};
+use crate::clock::Instant;
 
 /// What is known of a session's owner: its name, and how often the session changed hands.
 type Owner = (String, u64);
@@ -29,13 +31,46 @@ impl Disturbance<'_> {
             tokio::time::sleep(self.options.hold()).await;
             let stopped = self.owners().await;
             self.signal(one, Signal::CONT)?;
-            tokio::time::sleep(self.options.quiet().max(NOTICED)).await;
+            self.watch_journals(&one.id).await?;
             let after = self.owners().await;
             self.course.seen.push(format!(
                 "{there} sessions lived at {} when it was stopped",
                 one.id
             ));
             self.judge(&one.id, &stopped, &after);
+        }
+        Ok(())
+    }
+
+    /// Reads the journals again and again while the backend finds out that it lost its sessions.
+    async fn watch_journals(&mut self, id: &str) -> Result<(), Error> {
+        let until = Instant::now() + self.options.quiet().max(NOTICED);
+        let Some(redis) = self.record()?.redis else {
+            tokio::time::sleep_until(until).await;
+            return Ok(());
+        };
+        let mut all = Read::default();
+        let mut journals = Journals::connect(redis.address)
+            .await
+            .map_err(Error::Journal)?;
+        let mut ticks = tokio::time::interval(JOURNALS_EVERY);
+        while Instant::now() < until {
+            ticks.tick().await;
+            for desk in self.moved() {
+                let read = journals.read(&desk.trader.session).await;
+                let read = read.map_err(Error::Journal)?;
+                all.records += read.records;
+                all.late += read.late;
+            }
+        }
+        let Read { records, late } = all;
+        self.course.seen.push(format!(
+            "{records} records were read in journals after {id} went on, {late} of them written \
+             by an owner that had lost its session"
+        ));
+        if late > 0 {
+            let what = format!("{late} records of an owner that had lost its session");
+            self.course.wrong.push(what);
         }
         Ok(())
     }
@@ -80,3 +115,4 @@ impl Disturbance<'_> {
 /// An owner that has nothing to write looks every two seconds whether it still is one; until then
 /// it may answer a question from what it knows.
 const NOTICED: Duration = Duration::from_secs(4);
+const JOURNALS_EVERY: Duration = Duration::from_millis(250);
