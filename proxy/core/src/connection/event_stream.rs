@@ -271,11 +271,7 @@ impl EventStream {
     pub fn handle_order(&mut self, order: Order, now: Instant) {
         match (order, &self.stage) {
             (Order::Abandon, _) => self.handle_upstream_end(false, now),
-            (Order::Move(cause), Stage::Attached) if self.contract => {
-                if self.held_until().is_none_or(|until| now >= until) {
-                    self.begin_detaching(Some(cause), now);
-                }
-            }
+            (Order::Move(cause), Stage::Attached) if self.contract => self.begin_move(cause, now),
             (Order::Close, Stage::Opening) => self.decline(),
             (Order::Close, Stage::Searching) => self.close(Ending::Drained),
             (Order::Move(_), Stage::Attached)
@@ -353,6 +349,12 @@ impl EventStream {
             if !self.passing {
                 self.out.push(HEARTBEAT);
             }
+        }
+    }
+
+    fn begin_move(&mut self, cause: Cause, now: Instant) {
+        if self.held_until().is_none_or(|until| now >= until) {
+            self.begin_detaching(Some(cause), now);
         }
     }
 

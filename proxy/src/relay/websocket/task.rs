@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -225,26 +225,23 @@ impl Task {
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
-        loop {
-            let Some(due) = self.machine.poll_timeout() else {
-                return Poll::Pending;
-            };
-            if due <= now {
-                self.machine.handle_timeout(now);
-                self.open.set_departing(self.machine.is_leaving());
-                // It may want anything now, also to read again.
-                return Poll::Ready(());
-            }
-            // Most wakes put the timeout off: a timer that rings too early is set anew then,
-            // which is rarer than with each message.
-            let due = Moment::now() + due.since(now);
-            let slack = Duration::from_millis(2);
-            if self.timer.is_elapsed() || self.timer.deadline() > due + slack {
-                self.timer.as_mut().reset(due);
-            }
-            ready!(self.timer.as_mut().poll(cx));
+        let Some(due) = self.machine.poll_timeout() else {
+            return Poll::Pending;
+        };
+        if due <= now {
+            self.machine.handle_timeout(now);
+            self.open.set_departing(self.machine.is_leaving());
+            // It may want anything now, also to read again.
             return Poll::Ready(());
         }
+        // Most wakes put the timeout off: a timer that rings too early is set anew then,
+        // which is rarer than with each message.
+        let due = Moment::now() + due.since(now);
+        let slack = Duration::from_millis(2);
+        if self.timer.is_elapsed() || self.timer.deadline() > due + slack {
+            self.timer.as_mut().reset(due);
+        }
+        self.timer.as_mut().poll(cx)
     }
 
     /// One round of writes and reads on both legs, each at most once so that no direction

@@ -48,7 +48,7 @@ impl WebSocket {
         let own = (self.up_bound(), self.settings.handoff.message_buffer);
         let (full_up, full_down) = (!over && up >= own.0, !over && down >= own.1);
         let tight = (self.share.bound(own.0), self.share.bound(own.1));
-        let held_up = (!over && up >= tight.0) || (!over && down >= tight.1);
+        let held_up = !over && (up >= tight.0 || down >= tight.1);
         self.share.at(Buffer::Unaccepted, full_up, now);
         self.share.at(Buffer::Downstream, full_down, now);
         let process = held_up && !full_up && !full_down;

@@ -27,11 +27,7 @@ impl WebSocket {
         match (order, &self.stage) {
             (Order::Abandon, _) if self.attached && self.contract => self.handle_upstream_end(now),
             (Order::Abandon, _) if self.attached => self.close(Ending::EndpointGone, now),
-            (Order::Move(cause), Stage::Attached) if self.contract => {
-                if self.held_until().is_none_or(|until| now >= until) {
-                    self.begin_move(cause, now);
-                }
-            }
+            (Order::Move(cause), Stage::Attached) if self.contract => self.begin_move(cause, now),
             (Order::Close, Stage::Opening) => self.decline(),
             (Order::Close, Stage::Searching) => self.close(Ending::Drained, now),
             (Order::Move(_), Stage::Attached)
@@ -47,6 +43,9 @@ impl WebSocket {
     }
 
     fn begin_move(&mut self, cause: Cause, now: Instant) {
+        if self.held_until().is_some_and(|until| now < until) {
+            return;
+        }
         let until = now + self.settings.handoff.close_timeout;
         self.stage = Stage::Detaching {
             cause,
