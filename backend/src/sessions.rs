@@ -254,7 +254,7 @@ impl Sessions {
     /// store and the legs here have ended; may be asked twice and by several.
     pub async fn release(&self, ask: &ReleaseAsk) -> Released {
         let unknown = Released::NotOwner { generation: 0 };
-        let Some(handle) = self.inner.running(ask.session) else {
+        let Some(handle) = self.inner.running_soon(ask.session).await else {
             return unknown;
         };
         let (reply, answer) = oneshot::channel();
@@ -471,6 +471,20 @@ impl Inner {
     }
 
     /// The gate of a session; gates nobody waits at are forgotten.
+    /// As [`Self::running`], but a session that is being settled here is waited for: it may be
+    /// claimed in the store already, and whoever is told that it does not run here would take it
+    /// from an owner that has just begun.
+    async fn running_soon(&self, id: SessionId) -> Option<Handle> {
+        /// Well below the second that whoever asks for a release waits in all.
+        const SETTLING_MAX: Duration = Duration::from_millis(500);
+        if let Some(handle) = self.running(id) {
+            return Some(handle);
+        }
+        let gate = self.gate(id);
+        drop(tokio::time::timeout(SETTLING_MAX, gate.lock()).await);
+        self.running(id)
+    }
+
     fn gate(&self, id: SessionId) -> Arc<Gate<()>> {
         let mut gates = self.gates.lock();
         gates.retain(|_, gate| Arc::strong_count(gate) > 1);
