@@ -298,10 +298,12 @@ impl Storm {
     /// Everything is healed; everybody says one more thing, and all of it has to be answered.
     fn calm(&mut self) -> Result<(), Broken> {
         self.act(Act::Well)?;
-        // As long as whatever is held may be held, unless nobody waits for anything.
+        // As long as whatever is held may be held, unless nobody waits for anything. What a store
+        // lost is made good with the next snapshots.
+        let lossless = self.stage.world.store.lost_at.is_none();
         for _ in 0..16 {
             self.pass(1_000)?;
-            if self.stage.world.is_settled() {
+            if lossless && self.stage.world.is_settled() {
                 break;
             }
         }
