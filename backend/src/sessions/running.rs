@@ -160,6 +160,12 @@ impl Running {
     /// Runs the session until it is over here.
     pub(super) async fn run(mut self) -> Over {
         let over = loop {
+            if self.was_absent() {
+                if let Goes::Break(over) = self.look_about().await {
+                    break over;
+                }
+                continue;
+            }
             if self.go_on() == Advanced::Again {
                 // a leg taken before the market is up to the clock would seem to be ahead of it
                 tokio::task::yield_now().await;
@@ -236,6 +242,11 @@ impl Running {
                 self.checked(found).await
             }
             mail = self.mail.recv(), if takes_mail => match mail {
+                Some(mail) if self.was_absent() => {
+                    self.held = Some(mail);
+                    self.held_is_ready = true;
+                    Goes::Continue(())
+                }
                 Some(mail) => self.take(mail).await,
                 None => self.lay_down().await,
             },

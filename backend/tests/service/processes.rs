@@ -163,7 +163,9 @@ async fn a_stopped_owner_whose_session_went_on_elsewhere_commits_nothing_when_it
     let order =
         json!({ "symbol": client.symbol, "side": "sell", "type": "market", "quantity": "7" });
     let asked = client::ask(a.address, Request::post(&path).json(order));
-    let (answer, ()) = tokio::join!(asked, async {
+    let read = format!("{}/book/{}", client.path, client.symbol);
+    let read = client::ask(a.address, Request::get(&read));
+    let (answer, read, ()) = tokio::join!(asked, read, async {
         let mut new = client.move_to(&b, "a").await;
         assert_eq!(client.generation, 2);
         client.trade(&mut new).await;
@@ -173,6 +175,10 @@ async fn a_stopped_owner_whose_session_went_on_elsewhere_commits_nothing_when_it
     assert!(
         matches!(answer.status.as_u16(), 421 | 503),
         "not processed: {answer:?}"
+    );
+    assert!(
+        matches!(read.status.as_u16(), 421 | 503),
+        "not from a market that is not the session's any more: {read:?}"
     );
     old.closed().await;
     a.health("it runs nothing", sessions(0)).await;

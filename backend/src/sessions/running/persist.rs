@@ -5,11 +5,16 @@ use std::time::Duration;
 
 use holdfast_session::engine::Batch;
 use holdfast_session::message::Problem;
+use tokio::time::timeout;
 
 use super::{Goes, Over, Running, wall_ms};
 use crate::clock::{self, Instant};
 use crate::sessions::tally::Loss;
 use crate::store::{Fence, Found, Snapshot, StoreError};
+
+/// Nobody takes a session from an owner that is silent for less: a release is waited
+/// for at least so long.
+const ABSENCE: Duration = Duration::from_millis(750);
 
 /// Between tries while the store does not answer.
 const RETRY: Duration = Duration::from_millis(500);
@@ -227,6 +232,28 @@ impl Running {
             self.check = Some(Box::pin(async move { store.find(id).await }));
         }
         Goes::Continue(())
+    }
+
+    /// Whether this process stood still for so long that another may have taken
+    /// the session meanwhile, as after SIGSTOP and SIGCONT.
+    pub(super) fn was_absent(&self) -> bool {
+        self.holder.serves() && clock::now() >= self.times.pulse + ABSENCE
+    }
+
+    /// After an absence nothing is answered or emitted before the store has said
+    /// whose the session is. A store that does not answer changes nothing: then
+    /// nobody else can have taken it either.
+    pub(super) async fn look_about(&mut self) -> Goes {
+        let found = timeout(ABSENCE, self.store.find(self.shared.id)).await;
+        self.times.pulse = clock::now();
+        match found {
+            Ok(Ok(Some(found))) if found.ended => Goes::Break(Over::Ended),
+            Ok(Ok(Some(found))) if found.record.claim != self.holder.claim() => {
+                let generation = found.record.claim.generation;
+                self.refused(StoreError::Fenced { generation }).await
+            }
+            _ => Goes::Continue(()),
+        }
     }
 
     pub(super) async fn checked(&mut self, found: Result<Option<Found>, StoreError>) -> Goes {
