@@ -1,5 +1,5 @@
 # Thin names for what cargo and the binaries do. `make demo` and `make test` install what they miss.
-.PHONY: demo test bench
+.PHONY: demo test bench soak
 
 PYTHON := target/python
 export PATH := $(HOME)/.cargo/bin:$(PATH)
