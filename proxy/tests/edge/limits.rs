@@ -1,6 +1,6 @@
 //! Slow and oversized clients are cut while others are served.
 
-use crate::support::client::Client;
+use crate::support::client::{Client, within};
 use crate::support::endpoint::Endpoint;
 use crate::support::proxy::Setup;
 
@@ -127,11 +127,14 @@ async fn an_address_has_so_many_connections_and_no_more() {
     );
     drop(one);
     // the place is free once the proxy has seen the end of it
-    loop {
-        let mut next: Client = proxy.client().await;
-        next.send("GET / HTTP/1.1\r\nHost: e\r\n\r\n").await;
-        if next.answer().await.is_some() {
-            break;
+    within("the place is free again", async {
+        loop {
+            let mut next: Client = proxy.client().await;
+            next.send("GET / HTTP/1.1\r\nHost: e\r\n\r\n").await;
+            if next.answer().await.is_some() {
+                break;
+            }
         }
-    }
+    })
+    .await;
 }

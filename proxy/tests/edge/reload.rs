@@ -1,5 +1,6 @@
 //! A changed file is taken over whole, or not at all.
 
+use crate::support::client::within;
 use crate::support::endpoint::Endpoint;
 use crate::support::proxy::Setup;
 
@@ -13,7 +14,10 @@ async fn a_changed_file_changes_who_answers_and_a_broken_one_changes_nothing() {
     assert_eq!(proxy.client().await.get("/", "").await.text(), "a");
     std::fs::write(&proxy.config, Setup::default().file(&[&b])).expect("written");
     proxy.app().reload().notify_one();
-    while proxy.client().await.get("/", "").await.text() != "b" {
-        tokio::task::yield_now().await;
-    }
+    within("the new file is in force", async {
+        while proxy.client().await.get("/", "").await.text() != "b" {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }

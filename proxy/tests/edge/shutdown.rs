@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::support::client::Client;
+use crate::support::client::{Client, within};
 use crate::support::endpoint::Endpoint;
 use crate::support::process::Process;
 use crate::support::proxy::Setup;
@@ -28,9 +28,12 @@ async fn requests_are_served_while_the_load_balancer_learns_and_the_end_does_not
         200,
         "still serving"
     );
-    while operator.get("/readyz", "").await.status == 200 {
-        tokio::task::yield_now().await;
-    }
+    within("readiness is withdrawn", async {
+        while operator.get("/readyz", "").await.status == 200 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     assert!(idle.closed().await, "an idle connection is closed");
     let left = tokio::task::spawn_blocking(move || left.join().expect("no panic"));
     assert_eq!(left.await.expect("no panic"), 0, "nobody was cut off");

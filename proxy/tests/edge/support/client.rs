@@ -22,6 +22,14 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
+/// Waits for something to happen, but not for ever.
+pub(crate) async fn within<T>(what: &str, happens: impl Future<Output = T>) -> T {
+    let Ok(happened) = timeout(PATIENCE, happens).await else {
+        panic!("waited in vain: {what}");
+    };
+    happened
+}
+
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address)
