@@ -161,7 +161,7 @@ impl Telemetry {
             .inc();
     }
 
-    /// The counter of messages in one direction (`up`, `down`), for a relay to keep.
+    /// The counter of messages in one direction (`up` from clients, `down` to them).
     pub fn messages(&self, relay: Relay, direction: &'static str) -> IntCounter {
         self.0
             .connections

@@ -45,6 +45,12 @@ impl Observer for Witness {
 
     fn ended(&self, record: &Ended) {
         self.telemetry.ended(record.relay, record.ending.as_str());
+        let (received, sent) = record.messages;
+        for (direction, count) in [("up", received), ("down", sent)] {
+            self.telemetry
+                .messages(record.relay, direction)
+                .inc_by(count);
+        }
         let code = match record.ending {
             Ending::Lost(reason) => {
                 self.telemetry.lost(reason.as_str());

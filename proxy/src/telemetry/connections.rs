@@ -71,7 +71,7 @@ impl Connections {
             ),
             messages: make.counters(
                 "holdfast_messages_total",
-                "WebSocket messages and events carried, by relay and direction",
+                "WebSocket messages and events of streams that have ended, by relay and direction",
                 &["relay", "direction"],
             ),
         }
