@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use holdfast_core::cluster::ClusterSettings;
 use holdfast_core::connection::{Holdings, Opening, PulseSettings, Settings};
-use holdfast_core::{EndpointId, Forward, Instant};
+use holdfast_core::{Endpoint, EndpointId, Forward, Instant};
 use holdfast_wire::contract::EventId;
 use http::{HeaderName, HeaderValue};
 use parking_lot::Mutex;
@@ -61,6 +61,8 @@ pub struct Admitted {
     pub client: IpAddr,
     /// The request id.
     pub request_id: Box<str>,
+    /// The number of the snapshot that decided.
+    pub snapshot: u64,
 }
 
 /// Makes the edge's own fields of an answer, once it is known who gave it.
@@ -69,13 +71,18 @@ pub type AnswerFields =
 
 /// What became of a request that was handed to a relay. It is answered in any case: return
 /// `Ok(true)` from `request_filter`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Relayed {
     /// The connection was, or still is, relayed, and is logged by the relay when it ends. The
     /// session has no request any more: do not ask it for one.
     Taken,
-    /// An endpoint answered with this status and nothing else; log it like any other request.
-    Answered(u16),
+    /// An endpoint answered and nothing else came of it; log it like any other request.
+    Answered {
+        /// With this status.
+        status: u16,
+        /// The one that did.
+        endpoint: Arc<Endpoint>,
+    },
     /// The edge itself answered; log it so.
     Refused {
         /// With this status.

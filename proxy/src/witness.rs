@@ -67,6 +67,11 @@ impl Observer for Witness {
             request_id: &record.request_id,
             connection: &record.connection,
             client: Some(record.client),
+            method: "GET", // nothing else opens a stream
+            host: &record.host,
+            path: &record.path,
+            status: record.status,
+            snapshot: record.snapshot,
             received: record.bytes.0,
             sent: record.bytes.1,
             duration: record.lived,

@@ -35,7 +35,10 @@ impl Edge {
         };
         match relayed? {
             Relayed::Taken => exchange.taken = true,
-            Relayed::Answered(status) => exchange.answered = Some(status),
+            Relayed::Answered { status, endpoint } => {
+                exchange.answered = Some(status);
+                exchange.endpoint = Some(endpoint);
+            }
             Relayed::Refused { status, code } => {
                 self.shared.telemetry.refused(code);
                 exchange.answered = Some(status);
@@ -88,6 +91,7 @@ impl Edge {
             }),
             client: exchange.client,
             request_id: exchange.request_id.to_str().unwrap_or_default().into(),
+            snapshot: exchange.snapshot,
         })
     }
 }

@@ -1,6 +1,9 @@
 //! What a client is told when nothing is relayed to it.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
+use holdfast_core::Endpoint;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use pingora_http::ResponseHeader;
@@ -8,8 +11,8 @@ use pingora_proxy::Session;
 use tokio::io::AsyncReadExt;
 use tokio::time::{Duration, timeout};
 
-use super::Relayed;
 use super::handshake::BadUpgrade;
+use super::{AnswerFields, Relayed};
 use crate::edge::answer::REQUEST_ID;
 use crate::upstream::body::Body;
 use crate::upstream::dial::Dialled;
@@ -75,9 +78,11 @@ pub(super) async fn nobody(
 /// Passes on what an endpoint answered instead of what was asked for, body and all.
 pub(super) async fn pass_on(
     session: &mut Session,
+    endpoint: Arc<Endpoint>,
     dialled: Dialled,
-    own: Vec<(HeaderName, HeaderValue)>,
+    fields: AnswerFields,
 ) -> pingora_core::Result<Relayed> {
+    let own = fields(Some(&endpoint.id));
     let Dialled {
         mut stream,
         head,
@@ -120,14 +125,14 @@ pub(super) async fn pass_on(
             // The client has to see that it was cut.
             _ => {
                 session.downstream_session.shutdown().await;
-                return Ok(Relayed::Answered(status));
+                return Ok(Relayed::Answered { status, endpoint });
             }
         }
     }
     if !bodiless {
         session.write_response_body(None, true).await?;
     }
-    Ok(Relayed::Answered(status))
+    Ok(Relayed::Answered { status, endpoint })
 }
 
 async fn problem(

@@ -179,6 +179,22 @@ impl Dials {
         }
     }
 
+    /// The host and the path that the client asked for, as endpoints see them.
+    pub(crate) fn asked_for(&self) -> (Box<str>, Box<str>) {
+        let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into();
+        let mut lines = self.request.split(|&byte| byte == b'\n');
+        let target = lines
+            .next()
+            .and_then(|line| line.split(|&byte| byte == b' ').nth(1));
+        let path = target.and_then(|target| target.split(|&byte| byte == b'?').next());
+        let host = lines.find_map(|line| {
+            let (name, value) = line.split_at_checked(b"host:".len())?;
+            name.eq_ignore_ascii_case(b"host:")
+                .then(|| value.trim_ascii())
+        });
+        (text(host), text(path))
+    }
+
     /// The client has its answer: what only mattered until then is let go.
     pub(crate) fn settle(&mut self, head: &ResponseHeader) {
         self.foreign_id = None;

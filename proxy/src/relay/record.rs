@@ -18,6 +18,14 @@ pub struct Ended {
     pub connection: Box<str>,
     /// The id of the request that opened it.
     pub request_id: Box<str>,
+    /// The host that was asked for.
+    pub host: Box<str>,
+    /// The path, without its query.
+    pub path: Box<str>,
+    /// What the client was answered; `None` if it left before.
+    pub status: Option<u16>,
+    /// The number of the snapshot that decided where it went first.
+    pub snapshot: u64,
     /// The route it took.
     pub route: Box<str>,
     /// The cluster.

@@ -54,6 +54,7 @@ pub(super) async fn relay(
         request_id: admitted.request_id,
         route: admitted.forward.route.name.as_str().into(),
         client: admitted.client,
+        snapshot: admitted.snapshot,
         why: admitted.forward.why,
         key: admitted.forward.key,
     };
@@ -71,7 +72,7 @@ struct Stream {
     /// Until the client has its answer.
     fields: Option<AnswerFields>,
     /// What an endpoint answered instead of a stream, while the client has none.
-    refused: Option<Dialled>,
+    refused: Option<(Arc<Endpoint>, Dialled)>,
     leg: Option<Leg>,
     dial: Option<Dial>,
     dialling_later: bool,
@@ -93,6 +94,7 @@ struct About {
     request_id: Box<str>,
     route: Box<str>,
     client: std::net::IpAddr,
+    snapshot: u64,
     why: holdfast_core::Why,
     key: holdfast_core::AffinityKey,
 }
@@ -243,7 +245,7 @@ impl Stream {
     fn read_answer(&mut self, placed: Placed, dialled: Dialled) -> Answer {
         let answer = self.dials.read(&dialled.head, self.dialling_later);
         if !matches!(answer, Answer::Taken(_)) {
-            self.refused = self.fields.is_some().then_some(dialled);
+            self.refused = self.fields.is_some().then_some((placed.endpoint, dialled));
             return answer;
         }
         let Ok(body) = Body::of(dialled.head.status.as_u16(), &dialled.head.headers) else {
@@ -300,14 +302,13 @@ impl Stream {
     }
 
     async fn decline(mut self: Box<Self>, session: &mut Session) -> pingora_core::Result<Relayed> {
-        let own = self
+        let fields = self
             .fields
             .take()
-            .map(|fields| fields(None))
-            .unwrap_or_default();
+            .unwrap_or_else(|| Box::new(|_| Vec::new()));
         match self.refused.take() {
-            Some(dialled) => answer::pass_on(session, dialled, own).await,
-            None => answer::nobody(session, own).await,
+            Some((endpoint, dialled)) => answer::pass_on(session, endpoint, dialled, fields).await,
+            None => answer::nobody(session, fields(None)).await,
         }
     }
 
@@ -386,10 +387,15 @@ impl Stream {
         }
         let now = self.shared.now();
         let line = self.registered.as_ref().map(|registered| &registered.line);
+        let (host, path) = self.dials.asked_for();
         self.shared.observer.ended(&Ended {
             relay: Relay::Sse,
             connection: self.dials.id.to_string().into(),
             request_id: about.request_id.clone(),
+            host,
+            path,
+            status: self.fields.is_none().then_some(200),
+            snapshot: about.snapshot,
             route: about.route.clone(),
             cluster: self.dials.cluster.clone(),
             endpoint: self.machine.endpoint().cloned(),

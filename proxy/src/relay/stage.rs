@@ -223,6 +223,7 @@ impl ProxyHttp for App {
             }),
             client: IpAddr::from([127, 0, 0, 1]),
             request_id: "r1".into(),
+            snapshot: 1,
         };
         let _: Relayed = match self.relay {
             Relay::WebSocket => self.relays.websocket(session, admitted).await?,

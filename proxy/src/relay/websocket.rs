@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use holdfast_core::Endpoint;
 use holdfast_core::connection::{Answer, Command, WebSocket};
 use http::header::{self, HeaderValue};
 use pingora_core::protocols::http::ServerSession;
 use pingora_proxy::Session;
 use tokio::time::{Instant as Moment, sleep_until};
 
-use self::task::{Task, Traffic};
+use self::task::{About, Task, Traffic};
 use super::handshake::Asked;
 use super::leg::{Dial, Dials};
 use super::{Admitted, AnswerFields, Relayed, Shared, answer};
@@ -49,11 +50,13 @@ pub(super) async fn open(
     } = first.leg;
     let Some(machine) = first.taken else {
         return match dialled {
-            Some(dialled) => answer::pass_on(session, dialled, (admitted.fields)(None)).await,
+            Some((endpoint, dialled)) => {
+                answer::pass_on(session, endpoint, dialled, admitted.fields).await
+            }
             None => answer::nobody(session, (admitted.fields)(None)).await,
         };
     };
-    let Some(dialled) = dialled else {
+    let Some((_, dialled)) = dialled else {
         return answer::nobody(session, (admitted.fields)(None)).await;
     };
     dials.settle(&dialled.head);
@@ -64,7 +67,13 @@ pub(super) async fn open(
     };
     let traffic = Traffic::new(client, dialled);
     let task = Task::new(shared.clone(), *machine, dials, traffic, &admitted.forward);
-    let about = task.about(admitted.request_id, admitted.client, &admitted.forward);
+    let about = About {
+        request_id: admitted.request_id,
+        route: admitted.forward.route.name.as_str().into(),
+        client: admitted.client,
+        why: admitted.forward.why,
+        snapshot: admitted.snapshot,
+    };
     drop(admitted.forward);
     shared.registry.tracker().spawn(task.run(early, about));
     Ok(Relayed::Taken)
@@ -75,7 +84,7 @@ struct FirstLeg<'a> {
     shared: &'a Arc<Shared>,
     dials: Dials,
     /// What the last endpoint answered.
-    dialled: Option<Dialled>,
+    dialled: Option<(Arc<Endpoint>, Dialled)>,
 }
 
 struct First<'a> {
@@ -132,7 +141,7 @@ impl<'a> FirstLeg<'a> {
             return Answer::Failed;
         };
         let answer = self.dials.read(&dialled.head, false);
-        self.dialled = Some(dialled);
+        self.dialled = Some((placed.endpoint, dialled));
         answer
     }
 }

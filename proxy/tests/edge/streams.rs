@@ -142,8 +142,36 @@ async fn a_refused_upgrade_ends_its_connection_and_what_is_behind_it_is_not_read
     let behind = b"GET /behind HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let answer = client.upgrade("/ws", "", behind).await;
     assert_eq!((answer.status, answer.text().as_str()), (403, "no"));
+    assert!(answer.cookie().is_some(), "it is kept at who answered");
     assert!(client.closed().await, "the connection ends");
     assert_eq!(a.served(), 1, "nothing else was forwarded");
+    proxy
+        .logged(|line| line["status"] == 403 && line["endpoint"] == "a")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_line_of_a_stream_says_what_was_asked_for() {
+    let a = of_all_kinds("a").await;
+    let proxy = Proxy::start(&[&a]).await;
+    let mut client = proxy.client().await;
+    assert_eq!(client.upgrade("/ws?secret=1", "", b"").await.status, 101);
+    drop(client);
+    let mut client = proxy.client().await;
+    assert_eq!(client.get("/events?secret=1", SSE).await.status, 200);
+    drop(client);
+    for (relay, path, status) in [("websocket", "/ws", 101), ("sse", "/events", 200)] {
+        proxy
+            .logged(move |line| {
+                line["relay"] == relay
+                    && line["method"] == "GET"
+                    && line["host"] == "localhost"
+                    && line["path"] == path
+                    && line["status"] == status
+                    && line["snapshot"].as_u64() > Some(0)
+            })
+            .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -59,10 +59,11 @@ pub(super) struct Traffic {
 
 /// What the log says that is known from the start.
 pub(super) struct About {
-    request_id: Box<str>,
-    route: Box<str>,
-    client: IpAddr,
-    why: holdfast_core::Why,
+    pub(super) request_id: Box<str>,
+    pub(super) route: Box<str>,
+    pub(super) client: IpAddr,
+    pub(super) why: holdfast_core::Why,
+    pub(super) snapshot: u64,
 }
 
 impl Traffic {
@@ -119,16 +120,6 @@ impl Task {
             told: false,
             dial: None,
             timer,
-        }
-    }
-
-    pub(super) fn about(&self, request_id: Box<str>, client: IpAddr, forward: &Forward) -> About {
-        let route = forward.route.name.as_str().into();
-        About {
-            request_id,
-            route,
-            client,
-            why: forward.why,
         }
     }
 
@@ -405,10 +396,15 @@ impl Task {
                 .observer
                 .outcome(&self.dials.cluster, &self.endpoint, kind);
         }
+        let (host, path) = self.dials.asked_for();
         self.shared.observer.ended(&Ended {
             relay: Relay::WebSocket,
             connection: self.dials.id.to_string().into(),
             request_id: about.request_id,
+            host,
+            path,
+            status: Some(101),
+            snapshot: about.snapshot,
             route: about.route,
             cluster: self.dials.cluster.clone(),
             endpoint: self.machine.endpoint().cloned(),
