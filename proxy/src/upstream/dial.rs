@@ -83,7 +83,7 @@ impl Dialler {
         stream.write_all(request).await?;
         let mut read = Vec::with_capacity(READ_BYTES);
         loop {
-            if let Some((head, len)) = parse(&read)? {
+            if let Some((head, len)) = parse_head(&read)? {
                 read.drain(..len);
                 if head.status.is_informational() && head.status != 101 {
                     continue;
@@ -115,8 +115,8 @@ fn watch(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
-/// A whole head at the start of `bytes`, and its length.
-fn parse(bytes: &[u8]) -> Result<Option<(Box<ResponseHeader>, usize)>, DialError> {
+/// A whole head at the start of `bytes`, and its length; `None` if there is not all of it yet.
+pub fn parse_head(bytes: &[u8]) -> Result<Option<(Box<ResponseHeader>, usize)>, DialError> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut answer = httparse::Response::new(&mut fields);
     let len = match answer.parse(bytes) {

@@ -10,6 +10,7 @@ mod grpc;
 mod health;
 mod identity;
 mod limits;
+mod parsers;
 mod reload;
 mod shutdown;
 mod streams;

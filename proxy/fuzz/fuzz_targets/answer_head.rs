@@ -1,0 +1,7 @@
+#![no_main]
+//! See `answer_head` in ../targets.rs.
+
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| targets::answer_head(input));
