@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 const MESSAGES: &[&str] = &[
-    r#"{"type":"order.new","n":1,"data":{"symbol":"ACME","side":"buy","quantity":"1.5"}}"#,
+    r#"{"type":"order.new","n":1,"data":{"symbol":"A","side":"buy","type":"market","quantity":1}}"#,
     r#"{"type":"order.cancel","n":2,"data":{"order_id":"7"}}"#,
     r#"{"type":"subscribe","n":3,"data":{"channels":["book","trade"]}}"#,
     r#"{"type":"simulator.speed","n":4,"data":{"speed":0.5}}"#,
