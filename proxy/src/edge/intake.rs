@@ -24,6 +24,7 @@ pub(super) struct HeadLimits {
 /// Looks at a head. `raw` are its bytes as they came; empty on HTTP/2.
 pub(super) fn check(head: &RequestHeader, raw: &[u8], limits: HeadLimits) -> Result<(), Answer> {
     size(head, raw, limits)?;
+    target(raw)?;
     method(head)?;
     fields(&head.headers)?;
     framing(&head.headers, raw)?;
@@ -98,6 +99,33 @@ fn size(head: &RequestHeader, raw: &[u8], limits: HeadLimits) -> Result<(), Answ
         let (found, most) = (head.headers.len(), limits.fields);
         let detail = format!("the request has {found} header fields; at most {most}");
         return Err(Answer::new(Code::HeadTooLarge, detail));
+    }
+    Ok(())
+}
+
+/// Pingora's parser takes blanks inside a target, and targets that begin with nothing known; the
+/// next reader may find another request in them (RFC 9112 section 3.2).
+fn target(raw: &[u8]) -> Result<(), Answer> {
+    let line = raw.split(|byte| b"\r\n".contains(byte)).next();
+    let Some(line) = line.filter(|line| !line.is_empty()) else {
+        return Ok(()); // HTTP/2 has no line
+    };
+    let bad = |detail: &str| Err(Answer::new(Code::BadRequest, detail));
+    let mut parts = line.split(|byte| *byte == b' ');
+    let (Some(_), Some(target), Some(_), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return bad("a request line is a method, a target and a version with one space between");
+    };
+    if target
+        .iter()
+        .any(|byte| *byte == b'#' || byte.is_ascii_control())
+    {
+        return bad("a target has no fragment and no control characters; encode them with %");
+    }
+    let scheme = target.get(..4).unwrap_or_default();
+    if !target.starts_with(b"/") && target != b"*" && !scheme.eq_ignore_ascii_case(b"http") {
+        return bad("a target begins with / or http");
     }
     Ok(())
 }

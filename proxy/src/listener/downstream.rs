@@ -1,9 +1,10 @@
 //! The client's byte stream as Pingora sees it.
 //!
-//! It stands in for Pingora's own TCP stream for three reasons. It bounds the time and size of a
+//! It stands in for Pingora's own TCP stream for four reasons. It bounds the time and size of a
 //! whole head and the time of a whole body (`gate`), which Pingora does not. It holds no buffer
-//! while nothing moves, which on idle WebSockets is most of what they cost. And it writes head
-//! and body of an answer in one system call.
+//! while nothing moves, which on idle WebSockets is most of what they cost. It writes head
+//! and body of an answer in one system call. And it says in words what Pingora answers with a
+//! bare status before there is a request.
 
 use std::fmt;
 use std::future::Future;
@@ -21,8 +22,8 @@ use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType,
 };
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::time::{Sleep, sleep_until};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::gate::{Gate, Phase, Refusal};
 use crate::clock::{self, Moment};
@@ -148,7 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
             Refusal::HeadTime => HEAD_TIMEOUT,
             Refusal::HeadSize => HEAD_TOO_LARGE,
             // nobody listens, or the edge answers where it still can
-            Refusal::Silent | Refusal::BodyTime => return Poll::Ready(Err(refused(refusal))),
+            _ => return Poll::Ready(Err(refused(refusal))),
         };
         self.refusing = Some(Refusing { left, said: false });
         self.deadline = Some(clock::moment() + FAREWELL);
@@ -197,6 +198,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
         }
     }
 
+    /// Pingora answers what it cannot parse, and CONNECT, before the edge hears of a request.
+    fn reword(&mut self, bare: &[u8]) {
+        if self.gate.refusal().is_some() {
+            return; // the rest of it
+        }
+        let (refusal, answer) = if bare.starts_with(b"HTTP/1.1 405") {
+            (Refusal::Tunnel, NO_TUNNEL)
+        } else {
+            (Refusal::Malformed, MALFORMED)
+        };
+        self.gate.refuse(refusal);
+        self.out.extend_from_slice(answer);
+    }
+
+    /// A connection that is closed with bytes unread is reset, and the answer with it.
+    async fn linger(&mut self) {
+        let mut scratch = [0; 4096];
+        let read = async {
+            while matches!(self.inner.read(&mut scratch).await, Ok(count) if count > 0) {}
+        };
+        let _ = timeout(FAREWELL, read).await;
+    }
+
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.out.is_empty() {
             let written = ready!(Pin::new(&mut self.inner).poll_write(cx, &self.out))?;
@@ -234,6 +258,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Downstream<S> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.gate.phase() == Phase::Head {
+            this.reword(buf);
+            return Poll::Ready(Ok(buf.len()));
+        }
         if this.out.len() + buf.len() <= WRITE_BUFFER {
             this.out.extend_from_slice(buf);
             return Poll::Ready(Ok(buf.len()));
@@ -283,6 +311,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Shutdown for Downstream<S> {
     async fn shutdown(&mut self) {
         // it may be gone already, which is what was wanted
         let _ = AsyncWriteExt::shutdown(self).await;
+        let reworded = [Refusal::Malformed, Refusal::Tunnel];
+        if self
+            .gate
+            .refusal()
+            .is_some_and(|refusal| reworded.contains(&refusal))
+        {
+            self.linger().await;
+        }
     }
 }
 
@@ -320,6 +356,7 @@ fn refused(refusal: Refusal) -> io::Error {
         Refusal::HeadTime => (io::ErrorKind::TimedOut, "the head did not come in time"),
         Refusal::HeadSize => (io::ErrorKind::InvalidData, "the head is too long"),
         Refusal::BodyTime => (io::ErrorKind::TimedOut, "the body did not come in time"),
+        Refusal::Malformed | Refusal::Tunnel => (io::ErrorKind::InvalidData, "no request"),
     };
     io::Error::new(kind, message)
 }
@@ -335,6 +372,23 @@ const HEAD_TIMEOUT: &[u8] = concat!(
     "content-length: 151\r\ncache-control: no-store\r\nconnection: close\r\n\r\n",
     r#"{"type":"about:blank","title":"Request Timeout","status":408,"code":"head_timeout","#,
     r#""detail":"the request's head did not come in time","retryable":true}"#
+)
+.as_bytes();
+
+const MALFORMED: &[u8] = concat!(
+    "HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\n",
+    "content-length: 166\r\ncache-control: no-store\r\nconnection: close\r\n\r\n",
+    r#"{"type":"about:blank","title":"Bad Request","status":400,"code":"malformed","#,
+    r#""detail":"the request line or a header field is not as RFC 9112 has it","#,
+    r#""retryable":false}"#
+)
+.as_bytes();
+
+const NO_TUNNEL: &[u8] = concat!(
+    "HTTP/1.1 405 Method Not Allowed\r\ncontent-type: application/problem+json\r\n",
+    "content-length: 146\r\ncache-control: no-store\r\nconnection: close\r\n\r\n",
+    r#"{"type":"about:blank","title":"Method Not Allowed","status":405,"#,
+    r#""code":"method_not_allowed","detail":"CONNECT is not forwarded","retryable":false}"#
 )
 .as_bytes();
 

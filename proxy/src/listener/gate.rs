@@ -4,7 +4,7 @@
 //! shared by the stream, which reads, and the edge, which knows where head and body end.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// One connection, as stream and edge share it.
@@ -23,8 +23,6 @@ pub struct Gate {
     phase: AtomicU8,
     refusal: AtomicU8,
     requests: AtomicU64,
-    /// Has anything come of the head that is read?
-    began: AtomicBool,
 }
 
 /// What is read at the moment.
@@ -53,6 +51,10 @@ pub enum Refusal {
     HeadSize,
     /// The body did not come in time.
     BodyTime,
+    /// What came is no request.
+    Malformed,
+    /// A tunnel was asked for.
+    Tunnel,
 }
 
 impl Gate {
@@ -67,7 +69,6 @@ impl Gate {
             phase: AtomicU8::new(Phase::Head as u8),
             refusal: AtomicU8::new(0),
             requests: AtomicU64::new(0),
-            began: AtomicBool::new(false),
         }
     }
 
@@ -103,6 +104,8 @@ impl Gate {
             2 => Some(Refusal::HeadTime),
             3 => Some(Refusal::HeadSize),
             4 => Some(Refusal::BodyTime),
+            5 => Some(Refusal::Malformed),
+            6 => Some(Refusal::Tunnel),
             _ => None,
         }
     }
@@ -113,13 +116,7 @@ impl Gate {
     }
 
     pub(super) fn head(&self) {
-        self.began.store(true, Ordering::Release);
         self.set(Phase::Head);
-    }
-
-    /// Has anything come of the head that is read?
-    pub(super) fn began(&self) -> bool {
-        self.began.load(Ordering::Acquire)
     }
 
     pub(super) fn refuse(&self, refusal: Refusal) {

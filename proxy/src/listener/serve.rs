@@ -9,7 +9,7 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
 
-use super::gate::{Gate, Phase, Refusal};
+use super::gate::{Gate, Refusal};
 use crate::access_log::Ending;
 use crate::edge::Edge;
 use crate::limits::Refused;
@@ -69,10 +69,9 @@ impl Http {
         let (status, ending) = match gate.refusal() {
             Some(Refusal::HeadTime) => (408, Ending::HeadTimeout),
             Some(Refusal::HeadSize) => (431, Ending::HeadTooLarge),
-            Some(Refusal::Silent | Refusal::BodyTime) => return,
-            // Pingora has answered 400 to what it could not parse
-            None if gate.phase() == Phase::Head && gate.began() => (400, Ending::Malformed),
-            None => return,
+            Some(Refusal::Malformed) => (400, Ending::Malformed),
+            Some(Refusal::Tunnel) => (405, Ending::Edge),
+            Some(Refusal::Silent | Refusal::BodyTime) | None => return,
         };
         self.edge.turned_away(gate.client, Some(status), ending);
     }

@@ -4,7 +4,7 @@ use crate::support::endpoint::Endpoint;
 use crate::support::proxy::Proxy;
 
 /// Each must be refused with this status. A bar stands for the end of a line.
-const REFUSED: [(&str, &str, u16); 18] = [
+const REFUSED: [(&str, &str, u16); 23] = [
     (
         "both lengths",
         "POST / HTTP/1.1|Host: e|Content-Length: 4|Transfer-Encoding: chunked||0||",
@@ -69,6 +69,15 @@ const REFUSED: [(&str, &str, u16); 18] = [
         "POST / HTTP/1.1|Host: e|Expect: 100-continue-later|Content-Length: 0||",
         417,
     ),
+    (
+        "blank in the target",
+        "GET /a HTTP/1.1 b HTTP/1.1|Host: e||",
+        400,
+    ),
+    ("blank in the method", "GE T / HTTP/1.1|Host: e||", 400),
+    ("no slash", "GET a HTTP/1.1|Host: e||", 400),
+    ("fragment", "GET /a#b HTTP/1.1|Host: e||", 400),
+    ("no version", "GET /|Host: e||", 400),
     ("connect", "CONNECT e:80 HTTP/1.1|Host: e:80||", 405),
     ("trace", "TRACE / HTTP/1.1|Host: e||", 405),
 ];
@@ -85,6 +94,7 @@ async fn what_has_two_readings_is_refused() {
             .await
             .unwrap_or_else(|| panic!("{name}: no answer"));
         assert_eq!(answer.status, status, "{name}: {}", answer.text());
+        assert!(!answer.code().is_empty(), "{name}: says why");
     }
     assert_eq!(a.served(), 0, "one of them reached the endpoint");
     assert_eq!(

@@ -32,6 +32,29 @@ fn a_length_that_the_parser_removed_is_still_found() {
 }
 
 #[test]
+fn a_request_line_has_one_reading() {
+    for line in [
+        "GET / HTTP/1.1",
+        "GET * HTTP/1.1",
+        "GET HTTP://e/ HTTP/1.1",
+        "GET /\u{e9} HTTP/1.1",
+    ] {
+        let raw = format!("{line}\r\nhost: edge\r\n\r\n");
+        assert_eq!(code(&[], raw.as_bytes()), None, "{line}");
+    }
+    for line in [
+        "GET  HTTP/1.1",
+        "GET  / HTTP/1.1",
+        "GET /\t HTTP/1.1",
+        "GET e HTTP/1.1",
+        "/",
+    ] {
+        let raw = format!("{line}\r\nhost: edge\r\n\r\n");
+        assert_eq!(code(&[], raw.as_bytes()), Some(Code::BadRequest), "{line}");
+    }
+}
+
+#[test]
 fn an_underscore_is_fine_where_it_is_nobody_s_twin() {
     assert_eq!(code(&[("session_id", "1")], b""), None);
     for twin in [

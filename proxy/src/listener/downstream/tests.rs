@@ -88,6 +88,28 @@ async fn a_head_beyond_its_bound_is_answered_before_more_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bare_answer_before_there_is_a_request_is_said_in_words() {
+    for (bare, status) in [
+        ("400 Bad Request", "400"),
+        ("405 Method Not Allowed", "405"),
+    ] {
+        let (mut stream, mut client, gate) = pair();
+        client
+            .write_all(b"nonsense\r\n\r\n")
+            .await
+            .expect("written");
+        let mut read = [0; 12];
+        stream.read_exact(&mut read).await.expect("read");
+        let bare = format!("HTTP/1.1 {bare}\r\nServer: x\r\nContent-Length: 0\r\n\r\n");
+        stream.write_all(bare.as_bytes()).await.expect("written");
+        stream.flush().await.expect("flushed");
+        assert!(gate.refusal().is_some());
+        drop(stream);
+        assert_whole(&said(client).await, status);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_open_stream_waits_for_as_long_as_it_takes() {
     let (mut stream, mut client, gate) = pair();
     gate.open();
@@ -99,7 +121,8 @@ async fn an_open_stream_waits_for_as_long_as_it_takes() {
 
 #[tokio::test]
 async fn a_head_and_a_long_body_arrive_whole_and_in_order() {
-    let (mut stream, client, _gate) = pair();
+    let (mut stream, client, gate) = pair();
+    gate.open(); // there is a request
     let body = vec![b'b'; 40_000];
     stream.write_all(b"head ").await.expect("written");
     stream.write_all(&body).await.expect("written");
