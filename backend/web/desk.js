@@ -1,6 +1,6 @@
 // What the session says, kept and drawn. Only what has changed is drawn, and no part more often
 // than an eye can follow.
-import { Book } from "/holdfast.js";
+import { Books } from "/holdfast.js";
 import { Chart } from "/chart.js";
 
 const DEPTH = 11;
@@ -19,6 +19,9 @@ export class Desk {
     this.onCancel = onCancel;
     this.onPrice = onPrice;
     this.connection = null;
+    this.books = null;
+    this.entered = performance.now();
+    this.silence = 0;
     this.endpoint = null;
     this.symbol = null;
     this.markets = new Map();
@@ -38,6 +41,21 @@ export class Desk {
     requestAnimationFrame((now) => this.#frame(now));
   }
 
+  follow(connection) {
+    this.connection = connection;
+    this.books = new Books(connection);
+    this.books.addEventListener("book", ({ detail }) => {
+      if (detail === this.symbol) this.touch("book");
+    });
+  }
+
+  /** The longest time without an entry since this was asked last, in milliseconds. */
+  takeSilence() {
+    const longest = Math.max(this.silence, performance.now() - this.entered);
+    this.silence = 0;
+    return longest;
+  }
+
   /** These parts do not show any more what is known. */
   touch(...parts) {
     for (const part of parts) this.stale.add(part);
@@ -51,13 +69,12 @@ export class Desk {
 
   /** One entry of the session's log, a snapshot or a reset. */
   take({ type, data }) {
+    const now = performance.now();
+    this.silence = Math.max(this.silence, now - this.entered);
+    this.entered = now;
     this.touch("connection");
     switch (type) {
       case "snapshot": return this.#snapshot(data);
-      case "book":
-        this.#market(data.symbol).book.apply(data);
-        if (data.symbol === this.symbol) this.touch("book");
-        return undefined;
       case "trade": return this.#trade(data);
       case "order":
         this.orders.set(data.order_id, data);
@@ -86,14 +103,13 @@ export class Desk {
 
   #market(symbol) {
     if (!this.markets.has(symbol)) {
-      this.markets.set(symbol, { book: new Book(), trades: [], prices: [] });
+      this.markets.set(symbol, { trades: [], prices: [] });
     }
     return this.markets.get(symbol);
   }
 
   #snapshot(data) {
     for (const market of this.markets.values()) market.trades = market.prices = [];
-    for (const book of data.books) this.#market(book.symbol).book.reset(book);
     for (const trade of data.trades) this.#trade(trade);
     this.orders = new Map(data.orders.map((order) => [order.order_id, order]));
     this.positions = new Map(data.positions.map((position) => [position.symbol, position]));
@@ -125,8 +141,9 @@ export class Desk {
   bookPart() {
     const market = this.markets.get(this.symbol);
     if (!market) return;
-    const asks = market.book.top("asks", DEPTH);
-    const bids = market.book.top("bids", DEPTH);
+    const book = this.books.get(this.symbol);
+    const asks = book.top("asks", DEPTH);
+    const bids = book.top("bids", DEPTH);
     const most = Math.max(asks.at(-1)?.[2] ?? 0, bids.at(-1)?.[2] ?? 0) || 1;
     // always as many rows: a thin book makes nothing jump
     const pad = (levels) => [...levels, ...Array(DEPTH - levels.length).fill(null)];

@@ -9,13 +9,12 @@ const desk = new Desk({ onCancel: cancel, onPrice: takePrice });
 async function api(path, init = {}) {
   const headers = { "Content-Type": "application/json", ...init.headers };
   const response = await fetch(path, { ...init, headers });
-  const endpoint = response.headers.get("Holdfast-Endpoint");
   const value = response.status === 204 ? null : await response.json().catch(() => null);
   if (!response.ok) {
     throw Object.assign(new Error(value?.detail ?? value?.title ?? `answered ${response.status}`),
       { status: response.status, code: value?.code });
   }
-  return { value, endpoint };
+  return value;
 }
 
 // --- identity -------------------------------------------------------------------------------
@@ -31,7 +30,7 @@ async function signIn() {
 async function showSessions() {
   let sessions;
   try {
-    ({ value: { sessions } } = await api("/api/v1/sessions"));
+    ({ sessions } = await api("/api/v1/sessions"));
   } catch (error) {
     if (error.status !== 401) say($("welcome-hint"), error.message, true);
     return false;
@@ -56,7 +55,7 @@ async function showSessions() {
 async function create() {
   $("new-session").disabled = true;
   try {
-    const { value } = await api("/api/v1/sessions", { method: "POST", body: "{}" });
+    const value = await api("/api/v1/sessions", { method: "POST", body: "{}" });
     await enter(value.id);
   } catch (error) {
     say($("welcome-hint"), error.message, true);
@@ -68,7 +67,7 @@ async function create() {
 async function enter(id) {
   let session;
   try {
-    ({ value: session } = await api(`/api/v1/sessions/${id}`));
+    session = await api(`/api/v1/sessions/${id}`);
   } catch (error) {
     history.replaceState(null, "", location.pathname);
     say($("welcome-hint"), `session ${id.slice(0, 8)}: ${error.message}`, true);
@@ -80,15 +79,18 @@ async function enter(id) {
   $("session-name").textContent = `${session.scenario}, seed ${session.seed}`;
   const transport = document.querySelector("input[name=transport]:checked").value;
   const connection = new Connection(id, { transport });
-  desk.connection = connection;
+  desk.follow(connection);
   setSymbols(session.symbols);
   connection.addEventListener("entry", ({ detail }) => {
     if (detail.type === "reset") note(`reset: ${detail.data.reason}`);
-    if (detail.type === "snapshot") recallFills(id);
+    if (detail.type === "snapshot") recallFills();
     desk.take(detail);
   });
   connection.addEventListener("state", ({ detail }) => onState(detail));
   connection.addEventListener("quality", () => desk.touch("connection"));
+  connection.addEventListener("notice", ({ detail }) => note(detail.message));
+  connection.addEventListener("transport", () => showTransport(connection.transport));
+  desk.books.addEventListener("repair", ({ detail }) => note(`book of ${detail} read anew`));
   note(`session ${id.slice(0, 8)} on ${session.endpoint}`);
   connection.open();
   watchEndpoint(connection);
@@ -100,16 +102,21 @@ function setSymbols(symbols) {
   desk.show(symbols[0]?.symbol ?? null);
 }
 
-async function recallFills(id) {
+function showTransport(transport) {
+  document.querySelector(`input[name=transport][value=${transport}]`).checked = true;
+  note(`transport ${transport === "sse" ? "SSE" : "WebSocket"}`);
+}
+
+async function recallFills() {
   try {
-    desk.remember((await api(`/api/v1/sessions/${id}/fills`)).value.fills);
+    desk.remember((await desk.connection.read("/fills")).fills);
   } catch (error) {
     note(`earlier fills: ${error.message}`);
   }
 }
 
 function onState({ state, reason }) {
-  if (state === "waiting") note("connection lost, coming back");
+  if (state === "waiting" || state === "offline") note("connection lost, coming back");
   if (state === "open" && desk.connection.stats.reconnects > 0) note("connected again");
   if (state === "ended") note(`over: ${reason}`);
   desk.touch("connection");
@@ -120,12 +127,9 @@ async function watchEndpoint(connection) {
   let silenceBefore = 0;
   while (desk.connection === connection && connection.wanted) {
     if (!document.hidden) {
-      const asked = performance.now();
       try {
-        const { value, endpoint } = await api(`/api/v1/sessions/${connection.id}`);
-        connection.measured(performance.now() - asked, "sse");
-        const now = value.endpoint ?? endpoint;
-        const silence = Math.max(silenceBefore, connection.takeSilence());
+        const { endpoint: now } = await connection.read();
+        const silence = Math.max(silenceBefore, desk.takeSilence());
         if (desk.endpoint && now !== desk.endpoint) {
           const { reconnects, gaps } = connection.stats;
           note(`moved from ${desk.endpoint} to ${now} in ${Math.round(silence)} ms, `
@@ -197,7 +201,7 @@ function takePrice(price) {
 
 async function watchLab() {
   try {
-    const { value } = await api("/lab/state");
+    const value = await api("/lab/state");
     $("lab").hidden = !value?.backends;
   } catch {
     $("lab").hidden = true; // not the lab: no button to kill with
@@ -233,7 +237,6 @@ $("end-session").onclick = end;
 for (const radio of document.querySelectorAll("input[name=transport]")) {
   radio.onchange = () => {
     desk.connection?.use(radio.value);
-    note(`transport ${radio.value === "sse" ? "SSE" : "WebSocket"}`);
   };
 }
 

@@ -6,6 +6,7 @@
 
 mod affinity;
 mod exchange;
+mod library;
 mod looks;
 mod operators;
 mod webdriver;

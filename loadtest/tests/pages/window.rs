@@ -161,6 +161,16 @@ impl Window {
         self.driver.quit().await;
     }
 
+    /// Closes the window of a test that makes requests fail, which the console always names.
+    pub(super) async fn leave(self) {
+        self.driver.quit().await;
+    }
+
+    pub(super) async fn forget_cookies(&self) {
+        self.devtools("Network.clearBrowserCookies", json!({}))
+            .await;
+    }
+
     /// What the page complained of, uncaught exceptions too, in its own words.
     async fn errors(&self) -> Vec<String> {
         let log = self.tell("se/log", json!({ "type": "browser" })).await;
