@@ -72,6 +72,13 @@ async fn the_library_finds_what_is_missing_or_wrong() {
     assert_eq!(said, right, "a message that never came is fetched");
 
     let said = scene(&stage, "checksum()").await;
+    let right = json!({ "repairs": 1, "gaps": 0, "reconnects": 0, "agrees": true });
+    assert_eq!(said, right, "a book that went wrong is read anew");
+
+    let said = scene(&stage, "coalesced()").await;
+    assert_eq!(said, json!({ "repairs": 0, "gaps": 0, "agrees": true }));
+
+    let said = scene(&stage, "reset()").await;
     let said = said.as_array().expect("one for each transport");
     let kinds = |at: usize| (said[at]["first"].clone(), said[at]["gaps"].clone());
     let broken = json!(["reset", "reset", "snapshot"]);
