@@ -7,16 +7,19 @@
 //! - [`command`] counts what was asked, and that each number got exactly one answer.
 //! - [`audit`] holds the books beside the session's own word: nothing emitted and due is missing,
 //!   nothing received was not emitted, each command was executed once.
-//! - [`entry`] is one message as all of them see it; [`findings`] is the sum of what is wrong.
+//! - [`entry`] is one message as all of them see it; [`findings`] is the sum of what is wrong, and
+//!   [`deviation`] one message of it that people can look at.
 
 mod account;
 mod audit;
 mod command;
+mod deviation;
 mod entry;
 mod findings;
 
 pub use account::Account;
 pub use audit::{Audit, Executed, Listener};
 pub use command::{Command, Commands};
+pub use deviation::{Deviation, Wrong};
 pub use entry::{Content, Emitted, EntryId, Kind, Record, print_of};
 pub use findings::Findings;

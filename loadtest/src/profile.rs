@@ -9,7 +9,7 @@
 //! - [`load`] is the course of a run; [`desk`] is one session with all its books.
 //! - [`trader`], [`websocket`], [`events`], [`requests`] are its clients; [`auditor`] asks it.
 //! - [`disturb`] does to the lab what the profile says; [`opaque`] is the profile without contract.
-//! - [`group`], [`levels`], [`check`], [`report`], [`page`] say what came of it.
+//! - [`group`], [`levels`], [`check`], [`strange`], [`report`], [`page`] say what came of it.
 
 mod admin;
 mod auditor;
@@ -29,6 +29,7 @@ mod options;
 mod page;
 mod report;
 mod requests;
+mod strange;
 mod trader;
 mod websocket;
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::deviation::Texts;
 use super::entry::{Content, EntryId, Kind, Record};
 use super::findings::Findings;
 
@@ -9,6 +10,7 @@ use super::findings::Findings;
 #[derive(Debug, Clone, Default)]
 pub struct Account {
     records: Vec<Record>,
+    texts: Texts,
     found: Findings,
     /// Who answered first.
     home: Option<String>,
@@ -30,6 +32,18 @@ impl Account {
         }
         self.found.received += 1;
         self.records.push(record);
+    }
+
+    /// The same, keeping its text for a while.
+    pub fn received_text(&mut self, record: Record, text: &str) {
+        self.texts.keep(record.id, text);
+        self.received(record);
+    }
+
+    /// How a message was worded, if it is still kept.
+    #[must_use]
+    pub fn text(&self, id: EntryId) -> Option<String> {
+        self.texts.find(id)
     }
 
     /// The server said that it cannot go on where the connection was, which has no place of its own

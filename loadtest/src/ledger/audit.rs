@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::account::Account;
 use super::command::Commands;
+use super::deviation::{Deviation, Texts, Wrong};
 use super::entry::{Emitted, EntryId, Kind, Record, print_of};
 use super::findings::Findings;
 
@@ -14,6 +15,7 @@ use super::findings::Findings;
 pub struct Audit {
     /// By epoch, in order.
     logs: HashMap<u64, Vec<Emitted>>,
+    texts: Texts,
     top: Option<EntryId>,
     /// When the log was asked for last, and to its end.
     asked: Option<Duration>,
@@ -74,6 +76,12 @@ impl Audit {
         }
     }
 
+    /// The same, keeping its text for a while.
+    pub fn emitted_text(&mut self, entry: Emitted, order: Option<u64>, text: &str) {
+        self.texts.keep(entry.id, text);
+        self.emitted(entry, order);
+    }
+
     /// The log was read to its end by an answer to a request made `at`.
     pub fn read_to_end(&mut self, at: Duration) {
         self.asked = Some(at);
@@ -107,22 +115,29 @@ impl Audit {
     /// Holds the book of a connection beside the log.
     #[must_use]
     pub fn compare(&self, account: &Account, listener: &Listener) -> Findings {
-        let mut found = Findings::default();
+        self.examine(account, listener).0
+    }
+
+    /// The same, and the first of what is wrong, to look at.
+    #[must_use]
+    pub fn examine(&self, account: &Account, listener: &Listener) -> (Findings, Vec<Deviation>) {
+        let mut found = Found {
+            findings: Findings::default(),
+            wrong: Vec::new(),
+        };
         let records = account.records();
         let mut at: Option<EntryId> = None;
         for (place, record) in records.iter().enumerate() {
             match record.kind {
                 Kind::Reset => {
                     at = None;
-                    // What differs before it is what it takes back.
-                    found.retracted += found.altered + found.foreign;
-                    (found.altered, found.foreign) = (0, 0);
+                    found.take_back();
                 }
                 Kind::Snapshot => {
                     let from = at.filter(|at| at.epoch == record.id.epoch);
                     if let Some(from) = from {
                         let due = self.due(listener, from, record.id.seq).count();
-                        found.condensed += due as u64;
+                        found.findings.condensed += due as u64;
                     }
                     at = Some(record.id);
                 }
@@ -140,7 +155,33 @@ impl Audit {
         {
             self.missing(&mut found, listener, at, top.seq + 1, &[]);
         }
-        found
+        let shown = found.wrong.iter();
+        let shown = shown.map(|(wrong, id, record)| self.show(account, *wrong, *id, *record));
+        (found.findings, shown.collect())
+    }
+
+    fn show(
+        &self,
+        account: &Account,
+        wrong: Wrong,
+        id: EntryId,
+        record: Option<Record>,
+    ) -> Deviation {
+        let log = self.logs.get(&id.epoch).map_or(&[][..], Vec::as_slice);
+        let logged = place_of(log, id.seq).ok().map(|place| log[place].kind);
+        Deviation {
+            wrong,
+            kind: record
+                .map(|record| record.kind)
+                .or(logged)
+                .unwrap_or(Kind::Other),
+            seq: id.seq,
+            at: record.map(|record| record.at.as_secs_f64()),
+            log_end: log.last().map(|last| last.id.seq),
+            log_read_at: self.asked.map(|asked| asked.as_secs_f64()),
+            received: account.text(id),
+            logged: self.texts.find(id),
+        }
     }
 
     /// Holds what was answered beside what was executed.
@@ -183,7 +224,7 @@ impl Audit {
 
     fn missing(
         &self,
-        found: &mut Findings,
+        found: &mut Found,
         listener: &Listener,
         from: EntryId,
         until: u64,
@@ -194,37 +235,75 @@ impl Audit {
                 record.kind == entry.kind && record.content.symbol == entry.content.symbol
             });
             match alike {
-                Some(record) if record.content.coalesced => found.condensed += 1,
-                _ => found.missing += 1,
+                Some(record) if record.content.coalesced => found.findings.condensed += 1,
+                _ => found.is_wrong(Wrong::Missing, entry.id, None),
             }
         }
     }
 
     /// A message that was received: was it emitted, for this connection, and so?
-    fn same(&self, found: &mut Findings, listener: &Listener, record: &Record) {
+    fn same(&self, found: &mut Found, listener: &Listener, record: &Record) {
         let log = self.logs.get(&record.id.epoch);
         let log = log.map_or(&[][..], Vec::as_slice);
         let seq = record.id.seq;
-        match log.binary_search_by_key(&seq, |entry| entry.id.seq) {
+        match place_of(log, seq) {
             Ok(place) => {
-                found.audited += 1;
+                found.findings.audited += 1;
                 let entry = &log[place];
                 let alike = record.content.coalesced || record.content == entry.content;
-                found.altered += u64::from(record.kind != entry.kind || !alike);
-                found.foreign += u64::from(!listener.is_due(entry));
+                if record.kind != entry.kind || !alike {
+                    found.is_wrong(Wrong::Altered, record.id, Some(*record));
+                }
+                if !listener.is_due(entry) {
+                    found.is_wrong(Wrong::NotDue, record.id, Some(*record));
+                }
             }
             Err(place) if place > 0 && place == log.len() => {
                 // It came before the log was asked for, and is not there.
                 let before = self.asked.is_some_and(|asked| record.at < asked);
-                found.foreign += u64::from(before && self.is_top(log[place - 1].id));
+                if before && self.is_top(log[place - 1].id) {
+                    found.is_wrong(Wrong::Beyond, record.id, Some(*record));
+                }
             }
-            Err(_) => found.unaudited += 1,
+            Err(_) => found.findings.unaudited += 1,
         }
     }
 
     fn is_top(&self, id: EntryId) -> bool {
         self.top == Some(id)
     }
+}
+
+/// What is found while a book is gone through.
+struct Found {
+    findings: Findings,
+    wrong: Vec<(Wrong, EntryId, Option<Record>)>,
+}
+
+impl Found {
+    fn is_wrong(&mut self, wrong: Wrong, id: EntryId, record: Option<Record>) {
+        let count = match wrong {
+            Wrong::Beyond | Wrong::NotDue => &mut self.findings.foreign,
+            Wrong::Altered => &mut self.findings.altered,
+            Wrong::Missing => &mut self.findings.missing,
+        };
+        *count += 1;
+        if self.wrong.len() < SHOWN_MAX {
+            self.wrong.push((wrong, id, record));
+        }
+    }
+
+    /// A reset says that what differed before it is not so.
+    fn take_back(&mut self) {
+        let findings = &mut self.findings;
+        findings.retracted += findings.altered + findings.foreign;
+        (findings.altered, findings.foreign) = (0, 0);
+        self.wrong.retain(|(wrong, ..)| *wrong == Wrong::Missing);
+    }
+}
+
+fn place_of(log: &[Emitted], seq: u64) -> Result<usize, usize> {
+    log.binary_search_by_key(&seq, |entry| entry.id.seq)
 }
 
 /// The place of the first entry with a larger number.
@@ -235,196 +314,8 @@ fn place_after(log: &[Emitted], seq: u64) -> usize {
 /// How far ahead the message may be that a coalesced one went into; a turn of the server looks at
 /// no more entries than that.
 const CONDENSED_MAX: usize = 512;
+/// Of each connection.
+const SHOWN_MAX: usize = 20;
 
 #[cfg(test)]
-mod tests {
-    use super::super::entry::Content;
-    use super::*;
-
-    fn id(seq: u64) -> EntryId {
-        EntryId { epoch: 1, seq }
-    }
-
-    fn content(seq: u64) -> Content {
-        Content {
-            print: seq,
-            symbol: 5,
-            ..Content::default()
-        }
-    }
-
-    /// Trades 1 to 10, but 4 is an answer to `load` and 5 one to somebody else.
-    fn audit() -> Audit {
-        let mut audit = Audit::default();
-        for seq in 1..=10 {
-            let (kind, client) = match seq {
-                4 => (Kind::Answer, Some(print_of("load"))),
-                5 => (Kind::Answer, Some(print_of("page"))),
-                _ => (Kind::Trade, None),
-            };
-            let entry = Emitted {
-                id: id(seq),
-                kind,
-                content: content(seq),
-                client,
-            };
-            audit.emitted(entry, None);
-        }
-        audit
-    }
-
-    fn account(seqs: &[u64]) -> Account {
-        let mut account = Account::default();
-        let mut prev = id(2);
-        let mut receive = |kind, id, prev, content| {
-            account.received(Record {
-                at: Duration::ZERO,
-                kind,
-                id,
-                prev,
-                content,
-            });
-        };
-        receive(Kind::Snapshot, id(2), None, Content::default());
-        for &seq in seqs {
-            let kind = if seq == 4 || seq == 5 {
-                Kind::Answer
-            } else {
-                Kind::Trade
-            };
-            receive(kind, id(seq), Some(prev), content(seq));
-            prev = id(seq);
-        }
-        account
-    }
-
-    fn websocket() -> Listener {
-        Listener::new(None, Some("load"))
-    }
-
-    #[test]
-    fn a_book_with_everything_that_was_due_is_clean() {
-        let (audit, whole) = (audit(), account(&[3, 4, 6, 7, 8, 9, 10]));
-        let found = audit.compare(&whole, &websocket());
-        assert_eq!((found.audited, found.clean()), (7, true), "{found:?}");
-        assert!(audit.is_covered_by(&whole, &websocket()));
-        let stream = Listener::new(None, None);
-        let found = audit.compare(&account(&[3, 6, 7, 8, 9, 10]), &stream);
-        assert!(found.clean(), "an event stream gets no answers: {found:?}");
-    }
-
-    #[test]
-    fn what_was_due_and_did_not_come_is_missing_even_at_the_end() {
-        let audit = audit();
-        let found = audit.compare(&account(&[3, 6, 7, 9]), &websocket());
-        assert_eq!(found.missing, 3, "the answer 4, 8, and 10 at the end");
-        assert!(!audit.is_covered_by(&account(&[3, 4, 6, 7, 8, 9]), &websocket()));
-        let orders = Listener::new(Some(vec![Kind::Order]), Some("load"));
-        assert!(audit.compare(&account(&[4]), &orders).clean());
-    }
-
-    #[test]
-    fn what_nobody_emitted_and_what_was_changed_is_found() {
-        let mut audit = audit();
-        audit.logs.get_mut(&1).expect("its log")[7].content.print = 99;
-        let found = audit.compare(&account(&[3, 4, 6, 7, 8, 9, 10]), &websocket());
-        assert_eq!((found.altered, found.missing), (1, 0));
-
-        let log = audit.logs.get_mut(&1).expect("its log");
-        log.pop();
-        audit.top = log.last().map(|entry| entry.id);
-        let whole = account(&[3, 4, 6, 7, 8, 9, 10]);
-        assert_eq!(audit.compare(&whole, &websocket()).foreign, 0, "came later");
-        audit.read_to_end(Duration::from_millis(1));
-        assert_eq!(audit.compare(&whole, &websocket()).foreign, 1);
-    }
-
-    #[test]
-    fn what_a_reset_takes_back_is_told_and_not_silent() {
-        let mut audit = audit();
-        audit.logs.get_mut(&1).expect("its log")[5].content.print = 99;
-        let mut account = account(&[3, 4, 6]);
-        account.reset(Duration::ZERO);
-        account.received(Record {
-            at: Duration::ZERO,
-            kind: Kind::Snapshot,
-            id: id(10),
-            prev: None,
-            content: Content::default(),
-        });
-        let found = audit.compare(&account, &websocket());
-        assert_eq!((found.retracted, found.altered), (1, 0), "{found:?}");
-        assert!(found.clean_but_told() && !found.clean());
-    }
-
-    #[test]
-    fn an_answer_to_somebody_else_is_foreign() {
-        let strange = account(&[3, 4, 5, 6, 7, 8, 9, 10]);
-        assert_eq!(audit().compare(&strange, &websocket()).foreign, 1);
-    }
-
-    #[test]
-    fn what_a_coalesced_message_or_a_snapshot_stands_for_is_not_missing() {
-        let audit = audit();
-        let mut slow = account(&[3, 4]);
-        let folded = Content {
-            coalesced: true,
-            ..content(0)
-        };
-        for (kind, seq, prev, content) in [
-            (Kind::Trade, 8, 4, folded),
-            (Kind::Snapshot, 10, 8, Content::default()),
-        ] {
-            slow.received(Record {
-                at: Duration::ZERO,
-                kind,
-                id: id(seq),
-                prev: Some(id(prev)),
-                content,
-            });
-        }
-        let found = audit.compare(&slow, &websocket());
-        assert!(found.clean(), "{found:?}");
-        assert_eq!(found.condensed, 3, "6 and 7 folded, 9 in the snapshot");
-    }
-
-    #[test]
-    fn a_part_of_the_log_that_was_not_read_proves_nothing() {
-        let mut audit = Audit::default();
-        let whole = self::audit();
-        for entry in whole.logs[&1].iter().filter(|entry| entry.id.seq != 7) {
-            audit.emitted(*entry, None);
-        }
-        let found = audit.compare(&account(&[3, 4, 6, 7, 8, 9, 10]), &websocket());
-        assert_eq!((found.unaudited, found.foreign, found.missing), (1, 0, 0));
-    }
-
-    #[test]
-    fn an_order_that_no_answer_accounts_for_and_an_answer_without_deed_are_found() {
-        let mut audit = Audit::default();
-        let mut commands = Commands::default();
-        for order in [7, 8] {
-            let number = commands.next(Duration::ZERO);
-            commands.answered(number, Duration::ZERO, true, Some(order));
-            let executed = Executed {
-                ok: true,
-                order: Some(order),
-            };
-            audit.executed(number, executed);
-        }
-        for (seq, order) in [(1, 7), (2, 8), (3, 9)] {
-            let entry = Emitted {
-                id: id(seq),
-                kind: Kind::Order,
-                content: content(seq),
-                client: None,
-            };
-            audit.emitted(entry, Some(order));
-        }
-        let found = audit.compare_commands(&commands);
-        assert_eq!((found.executed_twice, found.unexecuted), (1, 0));
-        let number = commands.next(Duration::ZERO);
-        commands.answered(number, Duration::ZERO, false, None);
-        assert_eq!(audit.compare_commands(&commands).unexecuted, 1);
-    }
-}
+mod tests;

@@ -216,7 +216,7 @@ fn enter(desk: &Desk, entries: &[LogEntry]) {
             content: Content::of(kind, &entry.data),
             client: entry.client.as_deref().map(crate::ledger::print_of),
         };
-        audit.emitted(emitted, order);
+        audit.emitted_text(emitted, order, &entry.data.to_string());
     }
     if let Some(last) = entries.last() {
         desk.audited.replace(Some(last.id.clone()));

@@ -105,6 +105,13 @@ impl Desk {
         }
     }
 
+    /// Who answered, and from when on, in seconds.
+    pub(super) fn known_homes(&self) -> Vec<(f64, String)> {
+        let homes = self.homes.borrow();
+        let seconds = |(since, home): &(Duration, String)| (since.as_secs_f64(), home.clone());
+        homes.iter().map(seconds).collect()
+    }
+
     /// What the WebSocket and the event stream are due.
     pub(super) fn listeners(channels: Option<&str>) -> [Listener; 2] {
         let kinds: Option<Vec<Kind>> =

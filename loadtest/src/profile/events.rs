@@ -116,10 +116,10 @@ impl Listener<'_> {
             self.last = (*text).to_owned();
         }
         // A block without data is no event; it only sets the id to come back with.
-        let Some(data) = field("data") else {
+        let Some(text) = field("data") else {
             return;
         };
-        let mut data: Value = serde_json::from_str(data).unwrap_or_default();
+        let mut data: Value = serde_json::from_str(text).unwrap_or_default();
         let prev = data["prev"].as_str().and_then(EntryId::parse);
         if let Some(fields) = data.as_object_mut() {
             fields.remove("prev");
@@ -130,13 +130,14 @@ impl Listener<'_> {
         let Some(id) = named.map(|(id, _)| id).or(place) else {
             return;
         };
-        self.desk.heard.borrow_mut().received(Record {
+        let record = Record {
             at: self.seat.start.elapsed(),
             kind,
             id,
             prev,
             content: Content::of(kind, &data),
-        });
+        };
+        self.desk.heard.borrow_mut().received_text(record, text);
     }
 }
 

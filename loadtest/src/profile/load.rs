@@ -18,6 +18,7 @@ use super::levels::{self, Health};
 use super::opaque;
 use super::options::{Options, Profile};
 use super::report::{Load, ProxyWord, Report, SelfCheck};
+use super::strange::Strange;
 use super::trader::{Market, Trader, TraderError};
 use super::{Error, check, events, requests, websocket};
 use crate::client::Client;
@@ -254,6 +255,7 @@ fn judge(
     let channels = options.profile.channels();
     report.findings = desks.iter().map(|desk| desk.findings(channels)).sum();
     report.self_check = check::self_check(desks, channels);
+    report.strange = Strange::of(desks.iter().map(|desk| &**desk), channels);
     let since = course.events.first().map_or(0.0, |event| event.at);
     let since = Duration::from_secs_f64(since.max(0.0));
     let sight = |group: Group| {
@@ -304,6 +306,7 @@ fn empty(options: &Options, time: Duration, machine: Load, proxy: ProxyWord) -> 
         seen: Vec::new(),
         wrong: Vec::new(),
         ends: Vec::new(),
+        strange: Vec::new(),
     }
 }
 

@@ -10,6 +10,7 @@ use super::group::{Percentiles, Sight};
 use super::levels::Level;
 use super::opaque::Pace;
 use super::options::Profile;
+use super::strange::Strange;
 use crate::ledger::Findings;
 
 /// What came out.
@@ -36,6 +37,9 @@ pub(super) struct Report {
     pub(super) wrong: Vec<String>,
     /// The first few connections that ended, and why.
     pub(super) ends: Vec<String>,
+    /// The first messages that were received and are not so in the log of their session.
+    #[serde(default)]
+    pub(super) strange: Vec<Strange>,
 }
 
 /// Whether the ledger noticed what was taken out of it afterwards; `None` where there was nothing
@@ -195,6 +199,9 @@ impl Report {
     }
 }
 
+/// The rest is in the JSON.
+const STRANGE_SHOWN: usize = 10;
+
 fn row(of: Percentiles) -> String {
     let Percentiles {
         p50,
@@ -243,6 +250,13 @@ impl fmt::Display for Report {
             for text in lines {
                 writeln!(f, "  {name:<17} {text}")?;
             }
+        }
+        for one in self.strange.iter().take(STRANGE_SHOWN) {
+            writeln!(f, "  STRANGE           {one}")?;
+        }
+        let hidden = self.strange.len().saturating_sub(STRANGE_SHOWN);
+        if hidden > 0 {
+            writeln!(f, "  STRANGE           and {hidden} more in the JSON")?;
         }
         let sight = if self.self_check.passed() {
             "passed: what was taken out of the record was missed"

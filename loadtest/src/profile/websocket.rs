@@ -170,7 +170,7 @@ impl Client<'_> {
                     let sent = socket.send(Message::text(pong.to_string())).await;
                     return sent.map_err(|error| error.to_string());
                 }
-                self.enter(message);
+                self.enter(message, &text);
                 Ok(())
             }
             Some(Ok(Message::Close(frame))) => Err(match frame {
@@ -184,7 +184,7 @@ impl Client<'_> {
     }
 
     /// Writes a message into the books.
-    fn enter(&mut self, mut message: Value) {
+    fn enter(&mut self, mut message: Value, whole: &str) {
         let at = self.seat.start.elapsed();
         let text = |field: &str| message[field].as_str().map(str::to_owned);
         let kind = Kind::of(&text("type").unwrap_or_default());
@@ -206,13 +206,14 @@ impl Client<'_> {
         {
             self.desk.commands.borrow_mut().known_up_to(number);
         }
-        self.desk.told.borrow_mut().received(Record {
+        let record = Record {
             at,
             kind,
             id: own,
             prev,
             content: Content::of(kind, &data),
-        });
+        };
+        self.desk.told.borrow_mut().received_text(record, whole);
     }
 
     fn answered(&self, at: Duration, message: &Value) {
