@@ -29,7 +29,7 @@ use holdfast_session::id::{ClaimId, ClientId, EndpointId, Epoch, Incarnation, Se
 use holdfast_session::journal::Asked;
 use holdfast_session::log::Log;
 use holdfast_session::message::{Answer, Command, Problem};
-use holdfast_session::ownership::{Claim, Record};
+use holdfast_session::ownership::{Ancestors, Claim, Holder, Record};
 use holdfast_session::view;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as Gate, Notify, mpsc, oneshot};
@@ -355,6 +355,7 @@ impl Inner {
             owner: self.owner(),
             leaving: false,
             laid_down: false,
+            ancestors: Ancestors::default(),
         };
         let new = New {
             id,
@@ -371,7 +372,8 @@ impl Inner {
             },
         };
         self.store.create(new).await.map_err(trouble)?;
-        self.start(shared, engine, claim, None);
+        let holder = Holder::new(claim, Ancestors::default(), 0);
+        self.start(shared, engine, holder, None);
         Ok(session)
     }
 

@@ -107,6 +107,17 @@ pub enum Advanced {
     Again,
 }
 
+/// What became of an append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is in the journal.
+    Done,
+    /// It is not.
+    Undone,
+    /// The journal has something else there.
+    Other,
+}
+
 #[derive(Debug)]
 struct Waiting {
     change: Change,
@@ -327,6 +338,24 @@ impl Engine {
             .into_iter()
             .filter_map(|waiting| waiting.ticket)
             .collect()
+    }
+
+    /// Whether a journal read back has what the open append brought: all of it,
+    /// none, or something else in its place, which only another owner can have
+    /// written.
+    pub fn outcome(&self, journal: &[(u64, Vec<u8>)], length: u64) -> Outcome {
+        let Some(open) = self.open.as_ref().filter(|_| length > self.length) else {
+            return Outcome::Undone;
+        };
+        let at = journal.partition_point(|(number, _)| *number < self.length);
+        let written = journal[at..].iter().map(|(_, bytes)| bytes.as_slice());
+        let brought = open.records.iter().map(|(record, _)| record.encode());
+        let same = length == self.length + open.records.len() as u64;
+        if same && brought.eq(written) {
+            Outcome::Done
+        } else {
+            Outcome::Other
+        }
     }
 
     /// Whether an append is open.

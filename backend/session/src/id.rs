@@ -20,6 +20,9 @@ pub enum IdError {
         /// How long it may be, in bytes.
         max: usize,
     },
+    /// A claim is `<generation>.<claim id>`.
+    #[error("expected a number, or a number, '.' and 32 hexadecimal digits")]
+    NotClaim,
     /// An entry id is `<epoch>.<seq>`.
     #[error("expected <epoch>.<seq>, at most 64 bytes")]
     NotEntry,

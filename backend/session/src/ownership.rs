@@ -2,9 +2,13 @@
 //! this module says what to do about what it says. There are no leases: a new
 //! owner pulls, and a paused or cut-off one is refused at its next write.
 
+mod lineage;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClaimId, EndpointId, Incarnation};
+
+pub use lineage::{Ancestors, Served};
 
 /// An owner refuses to release a session it took less than this ago, unless it
 /// is leaving: two proxies of two minds cannot pull it back and forth.
@@ -52,6 +56,15 @@ pub struct Record {
     pub leaving: bool,
     /// The owner has written everything and stopped; nobody needs to be asked.
     pub laid_down: bool,
+    /// The claims that led to this one.
+    pub ancestors: Ancestors,
+}
+
+impl Record {
+    /// The ancestors of whoever claims next.
+    pub fn lineage(&self) -> Ancestors {
+        self.ancestors.with(self.claim)
+    }
 }
 
 /// What to do about a request for a session that is not running here.
@@ -112,6 +125,7 @@ pub fn after_release(answer: ReleaseAnswer, owner: Owner) -> Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     claim: Claim,
+    ancestors: Ancestors,
     since_ms: u64,
     released_ms: Option<u64>,
     missed: bool,
@@ -133,12 +147,38 @@ pub enum OnRelease {
 
 impl Holder {
     /// Holds under `claim` from `now_ms` on.
-    pub const fn new(claim: Claim, now_ms: u64) -> Self {
+    pub const fn new(claim: Claim, ancestors: Ancestors, now_ms: u64) -> Self {
         Self {
             claim,
+            ancestors,
             since_ms: now_ms,
             released_ms: None,
             missed: false,
+        }
+    }
+
+    /// The same owner has claimed anew, and holds from `now_ms` on.
+    pub fn renew(&mut self, claim: Claim, now_ms: u64) {
+        *self = Self::new(claim, self.ancestors.with(self.claim), now_ms);
+    }
+
+    /// The same owner goes on under another claim, as if it had always had it.
+    pub fn rename(&mut self, claim: Claim) {
+        self.ancestors = self.ancestors.with(self.claim);
+        self.claim = claim;
+    }
+
+    /// The ancestors of whoever claims next.
+    pub fn lineage(&self) -> Ancestors {
+        self.ancestors.with(self.claim)
+    }
+
+    /// What a record under `claim` says of those before it.
+    pub fn ancestors_of(&self, claim: Claim) -> Ancestors {
+        if claim == self.claim {
+            self.ancestors.clone()
+        } else {
+            self.ancestors.with(self.claim)
         }
     }
 
@@ -163,8 +203,15 @@ impl Holder {
     /// somebody else has claimed the session since: this owner slept, or was
     /// cut off. Only the store can say; until it does, such a connection is not
     /// taken, since this owner lacks what was accepted from it later.
-    pub const fn is_outdated(&self, seen: Option<u64>) -> bool {
-        matches!(seen, Some(seen) if seen > self.claim.generation)
+    pub const fn is_outdated(&self, seen: Option<Served>) -> bool {
+        matches!(seen, Some(seen) if seen.generation > self.claim.generation)
+    }
+
+    /// Whether a connection was served under a claim that this one does not come
+    /// from: the store has lost that claim, and with it perhaps commands whose
+    /// effects the connection has seen. It cannot go on from where it was.
+    pub fn is_stranger(&self, seen: Option<Served>) -> bool {
+        seen.is_some_and(|seen| !self.ancestors.lead_to(self.claim, seen))
     }
 
     /// Everything is in the store and the legs have ended.
@@ -217,6 +264,7 @@ mod tests {
             owner,
             leaving: false,
             laid_down: false,
+            ancestors: Ancestors::default(),
         }
     }
 
@@ -283,7 +331,7 @@ mod tests {
             generation: 1,
             id: ClaimId::new(1),
         };
-        let holder = Holder::new(claim, 1_000);
+        let holder = Holder::new(claim, Ancestors::default(), 1_000);
         let hold = OnRelease::Hold {
             retry_after_ms: 4_000,
         };
@@ -298,9 +346,29 @@ mod tests {
             generation: 3,
             id: ClaimId::new(1),
         };
-        let holder = Holder::new(claim, 0);
-        assert!(holder.is_outdated(Some(4)));
-        assert!(!holder.is_outdated(Some(3)) && !holder.is_outdated(None));
+        let holder = Holder::new(claim, Ancestors::default(), 0);
+        let seen = |generation: u64| Some(Served::from(generation));
+        assert!(holder.is_outdated(seen(4)));
+        assert!(!holder.is_outdated(seen(3)) && !holder.is_outdated(None));
+    }
+
+    #[test]
+    fn a_connection_of_a_claim_that_was_lost_is_a_stranger() {
+        let claim = |generation, id| Claim {
+            generation,
+            id: ClaimId::new(id),
+        };
+        let seen = |claim: Claim| Some(Served::from(claim));
+        let first = Ancestors::default().with(claim(1, 1));
+        let mut holder = Holder::new(claim(2, 22), first, 0);
+        assert!(holder.is_stranger(seen(claim(2, 21))), "the same number");
+        assert!(!holder.is_stranger(seen(claim(2, 22))) && !holder.is_stranger(None));
+        holder.rename(claim(2, 23));
+        holder.renew(claim(3, 31), 5);
+        assert!(holder.is_stranger(seen(claim(2, 21))));
+        for own in [claim(1, 1), claim(2, 22), claim(2, 23), claim(3, 31)] {
+            assert!(!holder.is_stranger(seen(own)), "{own}");
+        }
     }
 
     #[test]
@@ -309,7 +377,7 @@ mod tests {
             generation: 1,
             id: ClaimId::new(1),
         };
-        let mut holder = Holder::new(claim, 0);
+        let mut holder = Holder::new(claim, Ancestors::default(), 0);
         assert!(holder.serves());
         assert_eq!(holder.give_back_at_ms(), None);
         holder.stopped(20_000);
@@ -327,7 +395,7 @@ mod tests {
             generation: 1,
             id: ClaimId::new(1),
         };
-        let mut holder = Holder::new(claim, 0);
+        let mut holder = Holder::new(claim, Ancestors::default(), 0);
         holder.stopped(20_000);
         assert!(!holder.may_write_anew(22_000), "the other goes first");
         assert_eq!(holder.give_back_at_ms(), Some(24_500));

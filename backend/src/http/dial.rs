@@ -82,7 +82,9 @@ pub(super) fn answer(contract: Contract, leg: &Attachment, headers: &mut HeaderM
     if let Ok(position) = HeaderValue::from_str(&leg.position) {
         headers.insert(POSITION, position);
     }
-    headers.insert(GENERATION, HeaderValue::from(leg.generation));
+    if let Ok(claim) = HeaderValue::from_str(&leg.claim.to_string()) {
+        headers.insert(GENERATION, claim);
+    }
     headers.insert(ACCEPTED, HeaderValue::from(leg.accepted));
 }
 

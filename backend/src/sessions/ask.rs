@@ -2,6 +2,7 @@
 
 use holdfast_session::id::{ClientId, ConnectionId, EndpointId};
 use holdfast_session::message::Command;
+use holdfast_session::ownership::Served;
 use holdfast_session::subscription::{Channels, Coalesce};
 
 /// Who asks, and what the proxy knows about the owner. Believed as it stands:
@@ -25,7 +26,7 @@ pub struct Dial {
     /// is no id of this session's log leads to a `reset`.
     pub last_event_id: Option<String>,
     /// `Holdfast-Generation`: under which the leg before was served.
-    pub generation: Option<u64>,
+    pub generation: Option<Served>,
     /// `?client=`; the connection itself without one.
     pub client: Option<ClientId>,
     /// `?channels=`; all without one.

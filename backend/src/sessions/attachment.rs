@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use holdfast_session::id::{ClientId, ConnectionId, EntryId};
+use holdfast_session::ownership::Claim;
 use holdfast_session::reader::{Next, Reader};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -19,8 +20,8 @@ pub use holdfast_session::reader::Delivery;
 pub struct Attachment {
     /// `Holdfast-Position`: the place in the log where this leg starts.
     pub position: String,
-    /// `Holdfast-Generation`.
-    pub generation: u64,
+    /// `Holdfast-Generation`: under which claim it is served.
+    pub claim: Claim,
     /// `Holdfast-Accepted`: data messages of this connection that are durably
     /// accepted, over all its legs.
     pub accepted: u64,

@@ -17,7 +17,7 @@ use holdfast_session::engine::{Advanced, Engine, Mark, Ticket};
 use holdfast_session::id::{ClientId, ConnectionId, SessionId};
 use holdfast_session::log::Log;
 use holdfast_session::message::Answer;
-use holdfast_session::ownership::{Holder, Owner};
+use holdfast_session::ownership::{Claim, Holder, Owner};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
@@ -88,6 +88,8 @@ pub(super) struct Running {
     pub(super) shared: Arc<Shared>,
     pub(super) engine: Engine,
     pub(super) holder: Holder,
+    /// Under which claim this owner may go on already, if the store did as it was asked.
+    pub(super) renaming: Option<Claim>,
     /// Where the session was revived; entries from before are made again when
     /// a leg asks for them.
     pub(super) revived_at: Option<Mark>,

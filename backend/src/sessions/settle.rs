@@ -113,6 +113,7 @@ impl Inner {
             owner: self.owner(),
             leaving: self.is_draining(),
             laid_down: false,
+            ancestors: found.record.lineage(),
         };
         match self.store.claim(found.id, seen, next).await {
             Ok(state) => self.revive(found, claim, state).await.map(Some),
@@ -166,7 +167,8 @@ impl Inner {
         } = revived;
         let shared = Shared::new(id, found.subject, found.created_ms, log);
         let revived_at = Some(mark).filter(|_| same_epoch);
-        Ok(self.start(shared, engine, claim, revived_at))
+        let holder = Holder::new(claim, found.record.lineage(), 0);
+        Ok(self.start(shared, engine, holder, revived_at))
     }
 
     fn bring_back(&self, claim: Claim, state: &State) -> Result<Revived, ReviveError> {
@@ -180,19 +182,19 @@ impl Inner {
         Engine::revive(stored, claim.generation, catch_up_ms, Epoch::new(bits64()))
     }
 
-    /// Starts the task of a session owned under `claim`.
+    /// Starts the task of a session that is owned.
     pub(super) fn start(
         self: &Arc<Self>,
         shared: Shared,
         engine: Engine,
-        claim: Claim,
+        holder: Holder,
         revived_at: Option<Mark>,
     ) -> Handle {
         let shared = Arc::new(shared);
         let (mail, received) = mpsc::channel(self.settings.mailbox);
         let (now, claimed_length) = (clock::now(), engine.length());
         let mut times = Times::new(now, &self.settings);
-        if claim.generation > 1 && revived_at.is_none() {
+        if engine.generation() > 1 && revived_at.is_none() {
             // a new epoch that is not in the store is another new one after the next crash
             times.snapshot = now;
         }
@@ -203,7 +205,8 @@ impl Inner {
             tally: Arc::clone(&self.tally),
             shared: Arc::clone(&shared),
             engine,
-            holder: Holder::new(claim, 0),
+            holder,
+            renaming: None,
             revived_at,
             claimed_length,
             leaving: self.is_draining(),

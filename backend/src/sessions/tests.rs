@@ -95,7 +95,7 @@ fn a_new_connection_begins_with_a_snapshot_and_its_order_is_answered_once() {
             "before everything: {}",
             leg.position
         );
-        assert_eq!((leg.accepted, leg.generation), (0, 1));
+        assert_eq!((leg.accepted, leg.claim.generation), (0, 1));
         let Attachment {
             mut output, input, ..
         } = leg;
@@ -201,7 +201,7 @@ fn a_killed_owners_session_goes_on_elsewhere_with_the_same_numbers_byte_for_byte
         );
         let ask = stage::moved_from("a");
         let dialled = Dial {
-            generation: Some(1),
+            generation: Some(1.into()),
             ..dial(1, 3, last.as_deref())
         };
         let leg = b
@@ -209,7 +209,7 @@ fn a_killed_owners_session_goes_on_elsewhere_with_the_same_numbers_byte_for_byte
             .open(id, &ask, dialled)
             .await
             .expect("taken over");
-        assert_eq!((leg.generation, leg.accepted), (2, accepted));
+        assert_eq!((leg.claim.generation, leg.accepted), (2, accepted));
         assert_eq!(
             Some(&leg.position),
             last.as_ref(),
@@ -275,7 +275,7 @@ fn a_leaving_owner_hands_over_and_the_connection_loses_nothing() {
                 Err(other) => panic!("unexpected: {other}"),
             }
         };
-        assert_eq!((leg.generation, leg.accepted), (2, 1));
+        assert_eq!((leg.claim.generation, leg.accepted), (2, 1));
         leg
     });
     let rest = a.block_on(until(&mut output, is_ended));

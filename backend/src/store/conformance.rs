@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use holdfast_session::id::{ClaimId, Incarnation, SessionId};
-use holdfast_session::ownership::{Claim, Owner, Record};
+use holdfast_session::ownership::{Ancestors, Claim, Owner, Record};
 
 use super::{Fence, Horizon, New, Snapshot, Store, StoreError};
 
@@ -24,6 +24,7 @@ pub async fn conforms(stores: &[Arc<dyn Store>]) {
     nothing_before_the_horizon_is_kept_but_what_leads_to_it(&**a, &**b).await;
     a_snapshot_stands_for_a_lost_tail(&**a).await;
     what_is_marked_is_found(&**a, &**b).await;
+    the_claims_before_are_remembered_with_each(&**a, &**b).await;
     an_ended_session_is_remembered_but_empty(&**a, &**b).await;
     a_subject_sees_its_own_sessions_newest_first(&**a).await;
 }
@@ -242,6 +243,18 @@ async fn what_is_marked_is_found(a: &dyn Store, b: &dyn Store) {
     assert_eq!(found.about, "about 0");
 }
 
+async fn the_claims_before_are_remembered_with_each(a: &dyn Store, b: &dyn Store) {
+    let fence = created(a, 13).await;
+    let next = Record {
+        ancestors: Ancestors::default().with(fence.claim),
+        ..record(2, 22)
+    };
+    let claimed = a.claim(fence.session, fence.claim, next.clone()).await;
+    claimed.expect("nobody was faster");
+    let found = b.find(fence.session).await.expect("answers");
+    assert_eq!(found.expect("exists").record, next);
+}
+
 async fn an_ended_session_is_remembered_but_empty(a: &dyn Store, b: &dyn Store) {
     let fence = created(a, 10).await;
     a.end(fence).await.expect("the owner");
@@ -337,6 +350,7 @@ pub(super) fn record(generation: u64, claim: u128) -> Record {
         },
         leaving: false,
         laid_down: false,
+        ancestors: Ancestors::default(),
     }
 }
 

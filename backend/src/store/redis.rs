@@ -267,11 +267,13 @@ fn owned(call: &mut ScriptInvocation<'_>, record: &Record) {
         owner,
         leaving,
         laid_down,
+        ancestors,
     } = record;
     call.arg(claim.generation).arg(claim.id.to_string());
     call.arg(owner.endpoint.as_str());
     call.arg(owner.incarnation.to_string()).arg(&owner.address);
     call.arg(flag(*leaving)).arg(flag(*laid_down));
+    call.arg(ancestors.to_string());
 }
 
 /// As scripts keep it.

@@ -23,6 +23,8 @@ struct Client {
     symbol: String,
     attempt: u32,
     generation: u64,
+    /// The whole of what the last leg said of it.
+    served: String,
     last: String,
     n: u64,
 }
@@ -42,6 +44,7 @@ impl Client {
                 .into(),
             attempt: 0,
             generation: 0,
+            served: String::new(),
             last: String::new(),
             n: 0,
         }
@@ -50,13 +53,13 @@ impl Client {
     /// Dials its next leg; `Err` is what it was told instead.
     async fn dial(&mut self, at: &Process, moved_from: &str) -> Result<Socket, u16> {
         self.attempt += 1;
-        let (attempt, generation) = (self.attempt.to_string(), self.generation.to_string());
+        let (attempt, served) = (self.attempt.to_string(), self.served.clone());
         let mut headers = vec![
             ("holdfast-connection", "00000000000000000000000000000007"),
             ("holdfast-attempt", &attempt),
         ];
         if self.generation > 0 {
-            headers.push(("holdfast-generation", &generation));
+            headers.push(("holdfast-generation", &served));
             headers.push(("last-event-id", &self.last));
         }
         if !moved_from.is_empty() {
@@ -66,7 +69,9 @@ impl Client {
         let socket = Socket::dial_at(at.address, &path, &headers).await;
         let socket = socket.map_err(|answer| answer.status.as_u16())?;
         let generation = &socket.headers["holdfast-generation"];
-        let generation: u64 = generation.to_str().expect("text").parse().expect("one");
+        self.served = generation.to_str().expect("text").to_owned();
+        let number = self.served.split('.').next().expect("a number");
+        let generation: u64 = number.parse().expect("a number before the claim");
         assert!(generation >= self.generation, "generations only grow");
         self.generation = generation;
         Ok(socket)

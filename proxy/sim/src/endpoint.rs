@@ -4,6 +4,7 @@
 mod dial;
 mod leg;
 mod losses;
+mod opening;
 mod running;
 mod writes;
 
@@ -13,7 +14,7 @@ use std::rc::Rc;
 
 use holdfast_session::id::{ClaimId, ConnectionId};
 use holdfast_session::log::Log;
-use holdfast_session::ownership::{Claim, Owner, Record};
+use holdfast_session::ownership::{Ancestors, Claim, Owner, Record};
 
 pub(crate) use dial::Dial;
 pub(crate) use leg::Leg;
@@ -155,7 +156,7 @@ impl Node {
     }
 
     /// The record this process would write at a claim after `seen`.
-    fn next_record(&self, seen: Claim, leaving: bool) -> Record {
+    fn next_record(&self, seen: Claim, ancestors: Ancestors, leaving: bool) -> Record {
         Record {
             claim: Claim {
                 generation: seen.generation + 1,
@@ -164,6 +165,7 @@ impl Node {
             owner: self.owner.clone(),
             leaving,
             laid_down: false,
+            ancestors,
         }
     }
 

@@ -114,7 +114,9 @@ impl fmt::Display for Sight {
                 client, at, answer, ..
             } => match answer {
                 Answer::Taken(terms) => {
+                    // Its number: the claim beside it is drawn at random.
                     let generation = terms.generation.as_deref().unwrap_or("-");
+                    let generation = generation.split('.').next().unwrap_or("-");
                     write!(f, "{at} takes {client}, generation {generation}")
                 }
                 Answer::Elsewhere {

@@ -78,6 +78,8 @@ pub(crate) enum Mood {
     Gone,
     /// Everything is done, and nothing is said of it.
     Mute,
+    /// Everything is done, up to so many milliseconds after the caller gave up.
+    Late(u64),
 }
 
 impl fmt::Display for Mood {
@@ -87,6 +89,7 @@ impl fmt::Display for Mood {
             Self::Slow(most) => write!(f, "slow {most}ms"),
             Self::Gone => f.write_str("gone"),
             Self::Mute => f.write_str("mute"),
+            Self::Late(most) => write!(f, "late {most}ms"),
         }
     }
 }
@@ -274,11 +277,6 @@ impl Store {
         stored.record.leaving = leaving;
         stored.record.laid_down = laid_down;
         Ok(())
-    }
-
-    pub(crate) fn read_back(&mut self, fence: Fence) -> Result<State, StoreError> {
-        let run = self.run;
-        Ok(self.fenced(fence)?.newest(run))
     }
 
     pub(crate) fn past(&mut self, fence: Fence, seq: u64) -> Result<Option<State>, StoreError> {

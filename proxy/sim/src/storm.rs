@@ -71,6 +71,8 @@ enum Fault {
     SlowStore,
     GoneStore,
     MuteStore,
+    /// What it is asked is done after the asker gave up.
+    LateStore,
     /// The store is away for one endpoint alone.
     CutOffOwner,
     /// One of the others, at a step.
@@ -225,6 +227,7 @@ impl Storm {
                 Fault::Pause,
                 Fault::Cut,
                 Fault::MuteStore,
+                Fault::LateStore,
                 Fault::CutOffOwner,
             ];
             let does = does[self.place(does.len())];
@@ -287,6 +290,10 @@ impl Storm {
             }
             Fault::GoneStore => (Deed::Store(Mood::Gone), 50, 2_500),
             Fault::MuteStore => (Deed::Store(Mood::Mute), 5, 1_000),
+            Fault::LateStore => {
+                let most = chance.between(1, 2_000);
+                (Deed::Store(Mood::Late(most)), 5, 1_000)
+            }
             Fault::CutOffOwner => (Deed::StoreOf(who, Mood::Gone), 100, 6_000),
             Fault::Tail => return (Deed::Loses(Loss::Tail), None),
             Fault::Everything => return (Deed::Loses(Loss::Everything), None),
@@ -367,7 +374,7 @@ impl Bounds {
 }
 
 impl Fault {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Kill,
         Self::Pause,
         Self::Cut,
@@ -378,6 +385,7 @@ impl Fault {
         Self::SlowStore,
         Self::GoneStore,
         Self::MuteStore,
+        Self::LateStore,
         Self::CutOffOwner,
         Self::Ambush,
     ];

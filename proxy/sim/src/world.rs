@@ -251,6 +251,14 @@ impl World {
                 let _ = ask(&mut self.store);
                 answer(STORE_LIMIT_MS, Err(StoreError::Failed));
             }
+            Mood::Late(most) => {
+                let late = STORE_LIMIT_MS + self.hub.chance(|chance| chance.below(most));
+                self.hub.post(late, move |world| {
+                    world.store.now = world.hub.now();
+                    let _ = ask(&mut world.store);
+                });
+                answer(STORE_LIMIT_MS, Err(StoreError::Failed));
+            }
         }
     }
 

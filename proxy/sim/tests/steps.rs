@@ -29,7 +29,7 @@ const STEPS: [&str; 13] = [
     "claiming-back",
 ];
 
-const DEEDS: [&str; 7] = [
+const DEEDS: [&str; 8] = [
     "kill it for 300ms",
     "kill it for 5s",
     "pause it for 3s",
@@ -37,6 +37,7 @@ const DEEDS: [&str; 7] = [
     "store of it gone for 2s",
     "store gone for 300ms",
     "store mute for 300ms",
+    "store late 1500ms for 300ms",
 ];
 
 /// Two clients of two proxies and a stream go on over the strike; the other endpoints stand by.

@@ -7,7 +7,7 @@ use holdfast_session::engine::Start;
 use holdfast_session::id::{ClientId, EntryId};
 use holdfast_session::message::Problem;
 use holdfast_session::reader::Reader;
-use holdfast_session::view::{Reset, Session};
+use holdfast_session::view::{Reset, ResetReason, Session};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -87,7 +87,7 @@ impl Running {
         let reader = Reader::new(place.clone(), known.channels, known.coalesce, answers);
         Ok(Attachment {
             position: place.to_string(),
-            generation: self.engine.generation(),
+            claim: self.holder.claim(),
             accepted: known.accepted,
             output: Output::new(
                 Arc::clone(&presence),
@@ -122,8 +122,14 @@ impl Running {
 
     fn start(&mut self, dial: &Dial) -> Start {
         let place = dial.last_event_id.as_deref();
+        let generation = dial.generation.map(|served| served.generation);
         let mut log = self.shared.log.lock();
-        self.engine.start(&mut log, place, dial.generation)
+        match self.engine.start(&mut log, place, generation) {
+            Start::After(_) if self.holder.is_stranger(dial.generation) => {
+                Start::Reset(ResetReason::Diverged)
+            }
+            start => start,
+        }
     }
 
     /// A leg that was away while the session changed hands wants entries from

@@ -2,7 +2,7 @@
 //! does about it.
 
 use holdfast_session::id::ClaimId;
-use holdfast_session::ownership::{Claim, Holder, Record};
+use holdfast_session::ownership::{Claim, Record};
 
 use super::{Goes, Over, Running};
 use crate::random;
@@ -66,7 +66,8 @@ impl Running {
 
     /// Goes on under another claim of this owner.
     pub(super) fn renew(&mut self, claim: Claim) {
-        self.holder = Holder::new(claim, self.now_ms());
+        let now_ms = self.now_ms();
+        self.holder.renew(claim, now_ms);
         self.engine.renew(claim.generation);
         self.claimed_length = self.engine.length();
     }
@@ -85,6 +86,7 @@ impl Running {
             owner: self.owner(),
             leaving: self.leaving,
             laid_down: false,
+            ancestors: self.holder.ancestors_of(claim),
         }
     }
 

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_session::engine::Batch;
+use holdfast_session::engine::{Batch, Outcome};
+use holdfast_session::id::ClaimId;
 use holdfast_session::message::Problem;
+use holdfast_session::ownership::{Claim, Served};
 use tokio::time::timeout;
 
 use super::{Goes, Over, Running, wall_ms};
 use crate::clock::{self, Instant};
+use crate::random;
 use crate::sessions::tally::Loss;
 use crate::store::{Fence, Found, Snapshot, StoreError};
 
@@ -138,25 +141,59 @@ impl Running {
                 None => self.open_check(now).await,
             };
         }
-        match self.store.read_back(self.fence()).await {
-            Ok(state) if state.length > self.engine.length() => {
-                self.stands();
-                Goes::Continue(())
-            }
-            Ok(_) => {
-                self.engine.retry();
-                self.out_of_trouble();
-                Goes::Continue(())
+        self.settle_append().await
+    }
+
+    /// Reads what became of the open append. It may still be on its way to the
+    /// store, and come to pass after it was not found there: so the session is
+    /// claimed anew with the same question, and what comes later is refused.
+    async fn settle_append(&mut self) -> Goes {
+        let own = self.holder.claim();
+        let next = *self.renaming.get_or_insert_with(|| Claim {
+            id: ClaimId::new(random::bits128()),
+            ..own
+        });
+        let (id, record) = (self.shared.id, self.record(next));
+        let state = match self.store.claim(id, own, record).await {
+            Ok(state) => state,
+            Err(StoreError::Fenced { .. }) if self.was_renamed(next).await => {
+                // it was done, and only the answer was lost: once more, from there
+                self.rename(next);
+                self.times.trouble = Some(clock::now());
+                return Goes::Continue(());
             }
             Err(error @ (StoreError::Missing | StoreError::Fenced { .. })) => {
                 self.engine.retry();
-                self.refused(error).await
+                return self.refused(error).await;
             }
             Err(error) => {
                 self.heard(&error);
-                Goes::Continue(())
+                return Goes::Continue(());
+            }
+        };
+        self.rename(next);
+        match self.engine.outcome(&state.journal, state.length) {
+            Outcome::Done => self.stands(),
+            Outcome::Undone => {
+                self.engine.retry();
+                self.out_of_trouble();
+            }
+            Outcome::Other => {
+                tracing::error!(session = %id, "somebody else wrote into the journal");
+                return Goes::Break(Over::Lost);
             }
         }
+        Goes::Continue(())
+    }
+
+    async fn was_renamed(&mut self, next: Claim) -> bool {
+        let found = self.store.find(self.shared.id).await;
+        matches!(found, Ok(Some(found)) if found.record.claim == next)
+    }
+
+    fn rename(&mut self, next: Claim) {
+        self.holder.rename(next);
+        self.renaming = None;
     }
 
     /// Writes a snapshot beside everything else, unless one is being written.
@@ -284,7 +321,7 @@ impl Running {
 
     /// Whether a connection that was served under generation `seen` may be taken
     /// here. One from a later generation than ours is reason to ask the store.
-    pub(super) async fn still_owns(&mut self, seen: Option<u64>) -> Owns {
+    pub(super) async fn still_owns(&mut self, seen: Option<Served>) -> Owns {
         if !self.holder.is_outdated(seen) {
             return Owns::Yes;
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use async_trait::async_trait;
 use holdfast_session::id::SessionId;
 use holdfast_session::ownership::{Claim, Record};
+use parking_lot::Mutex;
 
 use crate::store::{Fence, Found, Horizon, New, Snapshot, State, Store, StoreError};
 
@@ -22,11 +23,14 @@ pub(super) enum Fails {
     Always = 3,
     /// Nothing is done and everybody is told so, until told otherwise.
     Away = 4,
+    /// It is done right before the next one, and nobody is told.
+    Late = 5,
 }
 
 pub(super) struct Flaky {
     inner: Arc<dyn Store>,
     fails: AtomicU8,
+    late: Mutex<Option<(Fence, Vec<Vec<u8>>)>>,
 }
 
 impl Flaky {
@@ -34,6 +38,7 @@ impl Flaky {
         Self {
             inner,
             fails: AtomicU8::new(0),
+            late: Mutex::new(None),
         }
     }
 
@@ -70,7 +75,16 @@ impl Store for Flaky {
     async fn append(&self, fence: Fence, records: Vec<Vec<u8>>) -> Result<(), StoreError> {
         self.gone()?;
         let failed = Err(StoreError::Failed("on demand".into()));
+        let late = self.late.lock().take();
+        if let Some((fence, records)) = late {
+            // whatever becomes of it
+            drop(self.inner.append(fence, records).await);
+        }
         match self.fails.swap(0, Ordering::SeqCst) {
+            5 => {
+                *self.late.lock() = Some((fence, records));
+                failed
+            }
             1 => self.inner.append(fence, records).await.and(failed),
             2 => failed,
             _ => self.inner.append(fence, records).await,

@@ -37,7 +37,7 @@ fn a_claim_that_the_store_has_lost_is_taken_back_and_nobody_sees_a_thing() {
         let ask = stage::moved_from("a");
         let leg = b.sessions.open(id, &ask, dial(1, 1, None)).await;
         let leg = leg.expect("taken over");
-        assert_eq!(leg.generation, 2);
+        assert_eq!(leg.claim.generation, 2);
         let Attachment {
             mut output, input, ..
         } = leg;
@@ -96,7 +96,7 @@ fn what_the_store_has_lost_together_with_its_owner_is_told_by_a_reset() {
             tokio::task::yield_now().await;
         }
         let dialled = Dial {
-            generation: Some(1),
+            generation: Some(1.into()),
             ..dial(1, 2, Some(&last))
         };
         let leg = b.sessions.open(id, &ask, dialled).await.expect("taken");

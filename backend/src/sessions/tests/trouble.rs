@@ -4,6 +4,32 @@ use super::flaky::Fails;
 use super::*;
 
 #[test]
+fn an_append_that_comes_to_pass_after_it_was_given_up_is_refused() {
+    let stage = Stage::new("late");
+    let (a, b) = (stage.process("a", 1), stage.process("b", 1));
+    let id = create(&a);
+    a.block_on(async {
+        let leg = a.sessions.open(id, &Ask::default(), dial(1, 1, None)).await;
+        let Attachment {
+            mut output, input, ..
+        } = leg.expect("taken");
+        a.store.set(Fails::Late);
+        for n in 1..=3 {
+            input.send(order(n)).await.expect("a running leg");
+            until(&mut output, is_answer).await;
+        }
+    });
+    a.kill();
+    b.block_on(async {
+        let ask = stage::moved_from("a");
+        let leg = b.sessions.open(id, &ask, dial(1, 2, None)).await;
+        assert_eq!(leg.expect("taken over").accepted, 3, "as it was answered");
+        let orders = b.sessions.orders(id, &ask, OrdersQuery::default()).await;
+        assert_eq!(orders.expect("orders").orders.len(), 3);
+    });
+}
+
+#[test]
 fn an_append_whose_outcome_is_unknown_is_read_back_and_done_once() {
     for fails in [Fails::After, Fails::Before] {
         let stage = Stage::new("unknown");
@@ -173,7 +199,7 @@ fn an_owner_that_was_overtaken_takes_no_connection_that_comes_from_a_later_one()
     });
     assert_eq!(accepted, 3);
     let back = |attempt| Dial {
-        generation: Some(2),
+        generation: Some(2.into()),
         ..dial(1, attempt, last.as_deref())
     };
     a.block_on(async {

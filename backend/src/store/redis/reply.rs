@@ -1,13 +1,13 @@
 //! What the server says, as values.
 
 use holdfast_session::id::{Incarnation, SessionId};
-use holdfast_session::ownership::{Claim, Owner, Record};
+use holdfast_session::ownership::{Ancestors, Claim, Owner, Record};
 use redis::{FromRedisValue, Value};
 
 use crate::store::{Found, Snapshot, State, StoreError};
 
 /// The fields of a record, in the order of [`found`].
-pub(super) const FOUND: [&str; 12] = [
+pub(super) const FOUND: [&str; 13] = [
     "generation",
     "claim",
     "endpoint",
@@ -20,6 +20,7 @@ pub(super) const FOUND: [&str; 12] = [
     "ended",
     "about",
     "length",
+    "ancestors",
 ];
 
 /// A row of fields; those that are not there are `None`.
@@ -94,24 +95,34 @@ pub(super) fn found(id: SessionId, fields: Fields) -> Result<Option<Found>, Stor
         incarnation: parsed::<Incarnation>(&mut fields)?,
         address: text(&mut fields)?,
     };
-    let record = Record {
-        claim,
-        owner,
-        leaving: flag(&mut fields)?,
-        laid_down: flag(&mut fields)?,
-    };
+    let (leaving, laid_down) = (flag(&mut fields)?, flag(&mut fields)?);
     let subject = fields.next().flatten();
+    let subject = subject
+        .map(String::from_utf8)
+        .transpose()
+        .map_err(|_| unreadable("a subject"))?;
+    let created_ms = parsed(&mut fields)?;
+    let ended = fields.next().flatten().is_some();
+    let (about, length) = (text(&mut fields)?, parsed(&mut fields)?);
+    // a record that an earlier build wrote has none
+    let ancestors = match fields.next().flatten() {
+        Some(bytes) => parsed(&mut [Some(bytes)].into_iter())?,
+        None => Ancestors::default(),
+    };
     Ok(Some(Found {
         id,
-        record,
-        subject: subject
-            .map(String::from_utf8)
-            .transpose()
-            .map_err(|_| unreadable("a subject"))?,
-        created_ms: parsed(&mut fields)?,
-        ended: fields.next().flatten().is_some(),
-        about: text(&mut fields)?,
-        length: parsed(&mut fields)?,
+        record: Record {
+            claim,
+            owner,
+            leaving,
+            laid_down,
+            ancestors,
+        },
+        subject,
+        created_ms,
+        ended,
+        about,
+        length,
     }))
 }
 

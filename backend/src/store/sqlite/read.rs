@@ -1,6 +1,8 @@
 //! The reading thread and what it reads.
 
-use holdfast_session::id::{ClaimId, Incarnation, SessionId};
+use std::str::FromStr;
+
+use holdfast_session::id::{ClaimId, IdError, Incarnation, SessionId};
 use holdfast_session::ownership::{Claim, Owner, Record};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::{mpsc, oneshot};
@@ -35,7 +37,7 @@ pub(super) fn run(db: &Connection, mut jobs: mpsc::Receiver<Job>) {
 }
 
 const FOUND: &str = "id, generation, claim, endpoint, incarnation, address, leaving, laid_down,
-    subject, created_ms, ended, about, length";
+    subject, created_ms, ended, about, length, ancestors";
 
 pub(super) fn find(db: &Connection, id: SessionId) -> Result<Option<Found>, StoreError> {
     db.prepare_cached(&format!("SELECT {FOUND} FROM session WHERE id = ?1"))
@@ -127,15 +129,8 @@ fn snapshot(row: &Row<'_>, about: String) -> rusqlite::Result<Snapshot> {
 
 fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
     let bits = |column| row.get::<_, [u8; 16]>(column).map(u128::from_be_bytes);
-    let endpoint: String = row.get(3)?;
     let owner = Owner {
-        endpoint: endpoint.parse().map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(
-                3,
-                rusqlite::types::Type::Text,
-                Box::new(error),
-            )
-        })?,
+        endpoint: parsed(row, 3)?,
         incarnation: Incarnation::new(bits(4)?),
         address: row.get(5)?,
     };
@@ -150,11 +145,20 @@ fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
             owner,
             leaving: row.get(6)?,
             laid_down: row.get(7)?,
+            ancestors: parsed(row, 13)?,
         },
         subject: row.get(8)?,
         created_ms: row.get::<_, i64>(9)?.cast_unsigned(),
         ended: row.get(10)?,
         about: row.get(11)?,
         length: row.get::<_, i64>(12)?.cast_unsigned(),
+    })
+}
+
+fn parsed<T: FromStr<Err = IdError>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|error: IdError| {
+        let kind = rusqlite::types::Type::Text;
+        rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(error))
     })
 }

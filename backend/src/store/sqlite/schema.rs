@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "
     CREATE TABLE session (
         id          BLOB PRIMARY KEY,
@@ -39,6 +39,9 @@ const STEPS: [&str; 2] = [
     "
     ALTER TABLE session ADD COLUMN boot TEXT NOT NULL DEFAULT '';
     ALTER TABLE snapshot ADD COLUMN at_ms INTEGER NOT NULL DEFAULT 0;
+",
+    "
+    ALTER TABLE session ADD COLUMN ancestors TEXT NOT NULL DEFAULT '';
 ",
 ];
 

@@ -67,11 +67,12 @@ pub(super) fn create(tx: &Transaction<'_>, new: &New, boot: &str) -> Result<(), 
         owner,
         leaving,
         laid_down,
+        ancestors,
     } = &new.record;
     tx.prepare_cached(
         "INSERT INTO session (id, generation, claim, endpoint, incarnation, address, leaving,
-             laid_down, subject, created_ms, length, about, boot)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+             laid_down, subject, created_ms, length, about, boot, ancestors)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )
     .and_then(|mut insert| {
         insert.execute(params![
@@ -88,6 +89,7 @@ pub(super) fn create(tx: &Transaction<'_>, new: &New, boot: &str) -> Result<(), 
             signed(new.snapshot.length),
             new.snapshot.about,
             boot,
+            ancestors.to_string(),
         ])
     })
     .map_err(failed)?;
@@ -103,7 +105,7 @@ pub(super) fn claim(
     guard(tx, id, seen)?;
     tx.prepare_cached(
         "UPDATE session SET generation = ?2, claim = ?3, endpoint = ?4, incarnation = ?5,
-             address = ?6, leaving = ?7, laid_down = ?8 WHERE id = ?1",
+             address = ?6, leaving = ?7, laid_down = ?8, ancestors = ?9 WHERE id = ?1",
     )
     .and_then(|mut update| {
         update.execute(params![
@@ -115,6 +117,7 @@ pub(super) fn claim(
             next.owner.address,
             next.leaving,
             next.laid_down,
+            next.ancestors.to_string(),
         ])
     })
     .map(drop)

@@ -233,9 +233,10 @@ fn store(words: &[&str]) -> Result<Mood, String> {
         ["well"] => Mood::Well,
         ["gone"] => Mood::Gone,
         ["mute"] => Mood::Mute,
+        ["late", most] => Mood::Late(milliseconds(most)?),
         ["slow"] => Mood::Slow(400),
         ["slow", most] => Mood::Slow(milliseconds(most)?),
-        _ => return Err("a store is well, gone, mute or slow".into()),
+        _ => return Err("a store is well, gone, mute, slow or late 500ms".into()),
     })
 }
 
@@ -294,6 +295,7 @@ mod tests {
             "kill a for 812ms",
             "proxy 2 misses b",
             "store of a slow 300ms for 2000ms",
+            "store late 900ms for 50ms",
             "store loses its tail",
             "when stopping at a: kill it for 300ms",
             "when claimed: store mute for 20ms",

@@ -11,7 +11,7 @@ use holdfast_session::engine::{Engine, Founding, Mark, Revived, Stored};
 use holdfast_session::id::{ClaimId, ClientId, ConnectionId, EndpointId, Epoch};
 use holdfast_session::log::Log;
 use holdfast_session::ownership::{
-    self, Claim, Holder, Owner, Record, ReleaseAnswer, after_release, judge,
+    self, Ancestors, Claim, Holder, Owner, Record, ReleaseAnswer, Served, after_release, judge,
 };
 use holdfast_wire::contract::EventId;
 
@@ -30,7 +30,7 @@ pub(crate) struct Dial {
     pub(crate) connection: ConnectionId,
     pub(crate) attempt: u32,
     pub(crate) last_event_id: Option<String>,
-    pub(crate) generation: Option<u64>,
+    pub(crate) generation: Option<Served>,
     pub(crate) moved_from: Vec<EndpointId>,
     pub(crate) client: ClientId,
     pub(crate) sse: bool,
@@ -63,7 +63,7 @@ impl Node {
                 Answer::Taken(Terms {
                     contract: true,
                     position: EventId::new(taken.position),
-                    generation: Some(taken.generation.to_string().into()),
+                    generation: Some(taken.claim.to_string().into()),
                     accepted: Some(taken.accepted).filter(|_| !dial.sse),
                 })
             }
@@ -174,7 +174,8 @@ impl Node {
         record: Record,
     ) -> Result<Option<Rc<Handle>>, Refusal> {
         let seen = record.claim;
-        let next = self.next_record(seen, self.draining.get());
+        let lineage = record.lineage();
+        let next = self.next_record(seen, lineage.clone(), self.draining.get());
         let claim = next.claim;
         self.hub.step(self.index, Step::Claims);
         let claimed = self.store(move |store| store.claim(session, seen, next));
@@ -202,13 +203,14 @@ impl Node {
             mark,
         } = revived.expect("what the store gives back can be revived");
         let revived_at = Some(mark).filter(|_| same_epoch);
-        Ok(Some(self.start(session, claim, engine, log, revived_at)))
+        let holder = Holder::new(claim, lineage, self.hub.now());
+        Ok(Some(self.start(session, holder, engine, log, revived_at)))
     }
 
     fn start(
         self: &Rc<Self>,
         session: usize,
-        claim: Claim,
+        holder: Holder,
         engine: Engine,
         log: Log,
         revived_at: Option<Mark>,
@@ -220,7 +222,6 @@ impl Node {
             over: Cell::new(false),
             legs: RefCell::default(),
         });
-        let holder = Holder::new(claim, self.hub.now());
         let running = Running::new(self, &handle, engine, holder, revived_at);
         self.sessions.borrow_mut().insert(session, handle.clone());
         self.spawn(running.run());
@@ -242,8 +243,8 @@ impl Node {
             generation: 0,
             id: ClaimId::new(0),
         };
-        let record = self.next_record(unowned, false);
-        let claim = record.claim;
+        let record = self.next_record(unowned, Ancestors::default(), false);
+        let holder = Holder::new(record.claim, Ancestors::default(), self.hub.now());
         let snapshot = Snapshot {
             length: 0,
             seq: 0,
@@ -253,7 +254,7 @@ impl Node {
             epoch: log.epoch().clone(),
         };
         let session = store.create(record, snapshot);
-        self.start(session, claim, engine, log, None);
+        self.start(session, holder, engine, log, None);
         session
     }
 }

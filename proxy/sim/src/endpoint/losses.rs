@@ -1,6 +1,6 @@
 //! A store that has lost something: what an owner that still has it in memory does about it.
 
-use holdfast_session::ownership::{Claim, Holder, Record};
+use holdfast_session::ownership::{Claim, Record};
 
 use super::running::{Goes, Running};
 use crate::Sight;
@@ -35,7 +35,7 @@ impl Running {
         if seen.generation >= own.generation || length > self.claimed_length {
             return Goes::Break(());
         }
-        let next = self.node.next_record(own, self.leaving);
+        let next = self.next_record();
         let claim = next.claim;
         let asked = move |store: &mut Store| store.claim(session, seen, next);
         match self.node.store(asked).await {
@@ -53,9 +53,16 @@ impl Running {
         self.in_trouble()
     }
 
+    /// What the store is to say when this owner claims again.
+    pub(super) fn next_record(&self) -> Record {
+        let (own, lineage) = (self.holder.claim(), self.holder.lineage());
+        self.node.next_record(own, lineage, self.leaving)
+    }
+
     /// Goes on under another claim of this owner.
     pub(super) fn renew(&mut self, claim: Claim) {
-        self.holder = Holder::new(claim, self.now());
+        let now = self.now();
+        self.holder.renew(claim, now);
         self.engine.renew(claim.generation);
         self.claimed_length = self.engine.length();
         self.node.hub.see(Sight::Claimed {
@@ -99,6 +106,7 @@ impl Running {
             owner: self.node.owner.clone(),
             leaving: self.leaving,
             laid_down: false,
+            ancestors: self.holder.ancestors_of(claim),
         };
         let snapshot = self.state(last_act).ok_or(StoreError::Failed)?;
         let create = move |store: &mut Store| store.create_anew(session, record, snapshot);

@@ -1,9 +1,9 @@
 //! A running session and its store: appends, snapshots, release, claiming back.
 
-use holdfast_session::engine::{Batch, Stored};
-use holdfast_session::id::Epoch;
+use holdfast_session::engine::{Batch, Outcome, Stored};
+use holdfast_session::id::{ClaimId, Epoch};
 use holdfast_session::log::{ENTRIES_MAX, KEPT_MS, Log};
-use holdfast_session::ownership::OnRelease;
+use holdfast_session::ownership::{Claim, OnRelease, Record, Served};
 
 use super::leg::Ending;
 use super::running::{CHECK_MS, Goes, Released, Running};
@@ -116,25 +116,81 @@ impl Running {
             }
             return Goes::Continue(());
         }
-        let fence = self.fence();
-        match self.node.store(move |store| store.read_back(fence)).await {
-            Ok(state) if state.length > self.engine.length() => {
-                self.stands();
-                Goes::Continue(())
-            }
-            Ok(_) => {
-                self.engine.retry();
-                self.out_of_trouble();
-                Goes::Continue(())
+        self.settle_append().await
+    }
+
+    /// Reads what became of the open append, under another claim: what still is on its way under
+    /// the one before is refused.
+    async fn settle_append(&mut self) -> Goes {
+        let (own, session) = (self.holder.claim(), self.handle.session);
+        let drawn = || ClaimId::new(self.node.hub.chance(|chance| chance.bits128()));
+        let id = *self.renaming.get_or_insert_with(drawn);
+        let record = Record {
+            claim: Claim { id, ..own },
+            ..self.next_record()
+        };
+        let next = record.claim;
+        let claimed = self
+            .node
+            .store(move |store| store.claim(session, own, record));
+        let state = match claimed.await {
+            Ok(state) => state,
+            Err(StoreError::Fenced { .. }) if self.was_renamed(next).await => {
+                // It was done, and only the answer was lost: once more, from there.
+                self.rename(next);
+                self.trouble = Some(self.now());
+                return Goes::Continue(());
             }
             Err(error @ (StoreError::Missing | StoreError::Fenced { .. })) => {
                 self.engine.retry();
-                self.refused(error).await
+                return self.refused(error).await;
             }
             Err(error) => {
                 self.heard(&error);
-                Goes::Continue(())
+                return Goes::Continue(());
             }
+        };
+        self.rename(next);
+        match self.engine.outcome(&state.journal, state.length) {
+            Outcome::Done => self.stands(),
+            Outcome::Undone => {
+                self.engine.retry();
+                self.out_of_trouble();
+            }
+            Outcome::Other => return Goes::Break(()),
+        }
+        Goes::Continue(())
+    }
+
+    async fn was_renamed(&self, next: Claim) -> bool {
+        let session = self.handle.session;
+        let found = self.node.store(move |store| store.find(session)).await;
+        matches!(found, Ok(Some(found)) if found.record.claim == next)
+    }
+
+    fn rename(&mut self, next: Claim) {
+        self.holder.rename(next);
+        self.renaming = None;
+    }
+
+    /// Whether it stood still for so long that another may have taken the session meanwhile.
+    pub(super) fn was_absent(&self) -> bool {
+        self.holder.serves() && self.now() >= self.pulse_at + ABSENCE_MS
+    }
+
+    /// After an absence nothing is answered or emitted before the store has said whose the session
+    /// is. A store that does not answer changes nothing.
+    pub(super) async fn look_about(&mut self) -> Goes {
+        let (session, hub, who) = (self.handle.session, self.node.hub.clone(), self.node.index);
+        let asked = self.node.store(move |store| store.find(session));
+        let found = hub.timeout(who, ABSENCE_MS, asked).await;
+        self.pulse_at = self.now();
+        match found {
+            Some(Ok(Some(found))) if found.record.claim != self.holder.claim() => {
+                let generation = found.record.claim.generation;
+                self.refused(StoreError::Fenced { generation }).await
+            }
+            _ => Goes::Continue(()),
         }
     }
 
@@ -247,7 +303,7 @@ impl Running {
     }
 
     /// Whether a connection that was served under generation `seen` may be taken here.
-    pub(super) async fn still_owns(&self, seen: Option<u64>) -> Owns {
+    pub(super) async fn still_owns(&self, seen: Option<Served>) -> Owns {
         if !self.holder.is_outdated(seen) {
             return Owns::Yes;
         }
@@ -345,7 +401,7 @@ impl Running {
     pub(super) async fn claim_back(&mut self) -> Goes {
         self.step(Step::ClaimsBack);
         let seen = self.holder.claim();
-        let next = self.node.next_record(seen, self.leaving);
+        let next = self.next_record();
         let (claim, session) = (next.claim, self.handle.session);
         let asked = move |store: &mut Store| store.claim(session, seen, next);
         match self.node.store(asked).await {
@@ -412,5 +468,7 @@ pub(super) fn stored<'a>(snapshot: &'a Snapshot, journal: &'a [(u64, Vec<u8>)]) 
 
 /// Between tries while the store does not answer.
 const RETRY_MS: u64 = 500;
+/// Nobody takes a session from an owner that is silent for less.
+const ABSENCE_MS: u64 = 750;
 /// How long the writes of a release may take; the asker waits for 1 s in all.
 const WRITE_LIMIT_MS: u64 = 800;

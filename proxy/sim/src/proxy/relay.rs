@@ -8,6 +8,7 @@ use holdfast_core::cluster::Open;
 use holdfast_core::connection::{Answer, Command, Ending, Order, Placed};
 use holdfast_core::health::Kind;
 use holdfast_core::{AffinityKey, Endpoint, EndpointId, Forward, Relay};
+use holdfast_session::ownership::Served;
 use holdfast_wire::websocket::FrameHead;
 
 use super::{Machine, Proxy, milliseconds};
@@ -194,8 +195,10 @@ impl Proxy {
         connection.dirty = true;
         if let Answer::Taken(terms) = &answer {
             let generation = terms.generation.as_deref();
-            let generation: Option<u64> = generation.and_then(|text| text.parse().ok());
-            connection.generations.extend(generation);
+            let served = generation.and_then(|text| text.parse::<Served>().ok());
+            connection
+                .generations
+                .extend(served.map(|served| served.generation));
             let relay = if connection.client.sse {
                 Relay::Sse
             } else {
