@@ -122,15 +122,17 @@ impl Sessions {
     }
 
     /// What was emitted after `after` (from the oldest kept when `None`), at
-    /// most 1,000 entries. An `after` that is no longer kept is
-    /// [`Refusal::Invalid`] with the code `trimmed`: never a silent gap.
+    /// most 1,000 entries. Entries from before the session came here are made
+    /// again as for a connection that comes back. An `after` that is too old
+    /// for that is [`Refusal::Invalid`] with the code `trimmed`: never a silent gap.
     pub async fn log(
         &self,
         id: SessionId,
         ask: &Ask,
         after: Option<EntryId>,
     ) -> Result<view::LogPage, Refusal> {
-        self.query(id, ask, move |_, log| page(log, after)).await?
+        let asked = |reply| Mail::Log { after, reply };
+        self.inner.mail(id, ask, asked).await?
     }
 
     /// What a client's last 256 commands were answered.
@@ -166,7 +168,8 @@ impl Sessions {
     }
 }
 
-fn page(log: &Log, after: Option<EntryId>) -> Result<view::LogPage, Refusal> {
+/// One page of what is in the log now.
+pub(super) fn page(log: &Log, after: Option<EntryId>) -> Result<view::LogPage, Refusal> {
     let seq = match after {
         Some(after) if after.epoch != *log.epoch() => {
             let message = format!("this log's epoch is {}", log.epoch());

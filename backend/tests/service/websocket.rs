@@ -175,7 +175,7 @@ async fn a_proxy_is_told_each_id_and_what_was_accepted() {
     let told = |name: &str| socket.headers[name].to_str().expect("text").to_owned();
     assert_eq!(told("holdfast-contract"), "1");
     assert_eq!(told("holdfast-accepted"), "0");
-    assert_eq!(told("holdfast-generation"), "1");
+    assert!(told("holdfast-generation").starts_with("1."));
     assert!(told("holdfast-position").contains('.'));
 
     let snapshot = socket.next().await;

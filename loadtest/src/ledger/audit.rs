@@ -19,6 +19,8 @@ pub struct Audit {
     top: Option<EntryId>,
     /// When the log was asked for last, and to its end.
     asked: Option<Duration>,
+    /// The session no longer has what follows on the last entry, and nothing later was read.
+    torn: bool,
     executed: BTreeMap<u64, Executed>,
     /// Every order that the log speaks of.
     orders: BTreeSet<u64>,
@@ -71,6 +73,7 @@ impl Audit {
         }
         log.push(entry);
         self.top = Some(entry.id);
+        self.torn = false;
         if entry.kind == Kind::Order {
             self.orders.extend(order);
         }
@@ -82,6 +85,11 @@ impl Audit {
         self.emitted(entry, order);
     }
 
+    /// The session does not have what follows on the last entry any more.
+    pub fn torn(&mut self) {
+        self.torn = true;
+    }
+
     /// The log was read to its end by an answer to a request made `at`.
     pub fn read_to_end(&mut self, at: Duration) {
         self.asked = Some(at);
@@ -90,6 +98,17 @@ impl Audit {
     /// A command that the session says it executed, and what it answered.
     pub fn executed(&mut self, number: u64, what: Executed) {
         self.executed.insert(number, what);
+    }
+
+    /// Whether the log as it was read goes as far as what this connection had received by `by`.
+    #[must_use]
+    pub fn reaches(&self, account: &Account, by: Duration) -> bool {
+        let mut latest_first = account.records().iter().rev();
+        let last = latest_first.find(|record| record.at <= by);
+        let (Some(last), Some(top), false) = (last, self.top, self.torn) else {
+            return true;
+        };
+        last.id.epoch != top.epoch || last.id.seq <= top.seq
     }
 
     /// The last entry read.
@@ -258,7 +277,7 @@ impl Audit {
                     found.is_wrong(Wrong::NotDue, record.id, Some(*record));
                 }
             }
-            Err(place) if place > 0 && place == log.len() => {
+            Err(place) if place > 0 && place == log.len() && !self.torn => {
                 // It came before the log was asked for, and is not there.
                 let before = self.asked.is_some_and(|asked| record.at < asked);
                 if before && self.is_top(log[place - 1].id) {

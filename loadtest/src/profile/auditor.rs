@@ -82,9 +82,12 @@ impl Auditor {
         self.seat.quiet.run_until_cancelled(asked).await;
     }
 
-    /// Reads everything to its end, then waits until the clients have what they are due.
+    /// Reads everything to its end, at least as far as clients have come by now, then waits until
+    /// they have what they are due. An owner may be behind for a moment: one that has just taken
+    /// the session over, or that has lost it and is about to notice.
     pub(super) async fn finish(&self) {
         let deadline = Instant::now() + FINISH_MAX;
+        let by = self.seat.start.elapsed();
         futures_util::stream::iter(&self.desks)
             .for_each_concurrent(AT_ONCE, |desk| async move {
                 let mut ticks = tokio::time::interval(AGAIN);
@@ -92,7 +95,10 @@ impl Auditor {
                 while Instant::now() < deadline {
                     ticks.tick().await;
                     match self.read(desk).await {
-                        Ok(()) => return,
+                        Ok(()) if reached(desk, by) => return,
+                        // What is still beyond the end of the log after so long is not in it.
+                        Ok(()) if Instant::now() + FINISH_MAX >= deadline + REACH_MAX => return,
+                        Ok(()) => {}
                         Err(error) => why = error,
                     }
                 }
@@ -160,6 +166,7 @@ impl Auditor {
             let answer = answer.map_err(|error| error.to_string())?;
             if is_elsewhere(&answer) && desk.audited.take().is_some() {
                 // No longer kept, or another log: from the oldest that there is.
+                desk.audit.borrow_mut().torn();
                 continue;
             }
             let answer = self.expect(desk, answer)?;
@@ -202,6 +209,11 @@ fn covered(desk: &Desk, told: &Listener, heard: &Listener) -> bool {
         && audit.is_covered_by(&desk.heard.borrow(), heard)
 }
 
+fn reached(desk: &Desk, by: Duration) -> bool {
+    let audit = desk.audit.borrow();
+    audit.reaches(&desk.told.borrow(), by) && audit.reaches(&desk.heard.borrow(), by)
+}
+
 fn enter(desk: &Desk, entries: &[LogEntry]) {
     let mut audit = desk.audit.borrow_mut();
     for entry in entries {
@@ -232,6 +244,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 const PAGES_MAX: usize = 10;
 /// For all sessions to answer at the end.
 const FINISH_MAX: Duration = Duration::from_secs(60);
+/// For an owner to come as far as clients are.
+const REACH_MAX: Duration = Duration::from_secs(10);
 const LEAVE_MAX: Duration = Duration::from_secs(30);
 /// For the clients to receive what was emitted by then.
 const COVER_MAX: Duration = Duration::from_secs(30);

@@ -55,7 +55,10 @@ impl Running {
             ));
         }
         // before anything of the leg before is thrown away
-        self.reach_back(dial).await?;
+        let place = dial.last_event_id.as_deref();
+        if let Some(place) = place.and_then(|id| id.parse::<EntryId>().ok()) {
+            self.reach_back(&place).await?;
+        }
         let mail = self
             .own_mail
             .upgrade()
@@ -134,11 +137,7 @@ impl Running {
 
     /// A leg that was away while the session changed hands wants entries from
     /// before.
-    async fn reach_back(&mut self, dial: &Dial) -> Result<(), Refusal> {
-        let place = dial.last_event_id.as_deref();
-        let Some(place) = place.and_then(|id| id.parse::<EntryId>().ok()) else {
-            return Ok(());
-        };
+    pub(super) async fn reach_back(&mut self, place: &EntryId) -> Result<(), Refusal> {
         if place.seq == 0 || place.epoch != *self.shared.log.lock().epoch() {
             return Ok(());
         }

@@ -7,11 +7,13 @@ use holdfast_session::id::{ClientId, ConnectionId, EntryId};
 use holdfast_session::journal::Asked;
 use holdfast_session::log::Log;
 use holdfast_session::message::{Answer, Said, read};
+use holdfast_session::view::LogPage;
 use tokio::sync::oneshot;
 
 use super::{Goes, Over, Running};
 use crate::clock;
 use crate::handoff::Released;
+use crate::sessions::queries::page;
 use crate::sessions::{Attachment, Dial, Refusal};
 
 /// One piece of mail.
@@ -35,6 +37,11 @@ pub(in crate::sessions) enum Mail {
     },
     /// A question that changes nothing.
     Query(Query),
+    /// A page of the log, from as far back as a leg could go.
+    Log {
+        after: Option<EntryId>,
+        reply: oneshot::Sender<Result<LogPage, Refusal>>,
+    },
     /// A slow reader needs everything.
     Snapshot {
         client: Option<ClientId>,
@@ -71,8 +78,13 @@ impl Running {
                 reply,
             } => self.command(number, asked, reply),
             // who asks is told so, and asks who has the session by then
-            Mail::Query(_) | Mail::Snapshot { .. } if !self.holder.serves() => {}
+            Mail::Query(_) | Mail::Log { .. } | Mail::Snapshot { .. } if !self.holder.serves() => {}
             Mail::Query(query) => query(&self.engine, &self.shared.log.lock()),
+            Mail::Log { after, reply } => {
+                let page = self.page(after).await;
+                // the asker may have gone meanwhile
+                drop(reply.send(page));
+            }
             Mail::Snapshot { client, reply } => {
                 // the reader may have gone meanwhile
                 drop(reply.send(self.whole(client.as_ref())));
@@ -83,6 +95,13 @@ impl Running {
             Mail::LayDown => return self.lay_down().await,
         }
         Goes::Continue(())
+    }
+
+    async fn page(&mut self, after: Option<EntryId>) -> Result<LogPage, Refusal> {
+        if let Some(after) = &after {
+            self.reach_back(after).await?;
+        }
+        page(&self.shared.log.lock(), after)
     }
 
     fn say(&mut self, connection: ConnectionId, attempt: u32, text: String) {

@@ -74,6 +74,11 @@ fn a_connection_that_was_away_over_several_handovers_and_a_crash_misses_nothing(
         }
         assert!(sent.iter().all(|delivery| delivery.kind != "reset"));
     };
+    let from = Some(place.parse().expect("an id"));
+    let page = b.block_on(b.sessions.log(id, &Ask::default(), from));
+    let page = page.expect("what was emitted before it came here too");
+    let same = seen_again(&page.entries, &seen);
+    assert_eq!(same, seen.range(first + 1..).count(), "all of it");
     after(&missed(&b, id, &Ask::default(), &place, ORDERS));
     b.kill();
     after(&missed(&c, id, &stage::moved_from("b"), &place, ORDERS));

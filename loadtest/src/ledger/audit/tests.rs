@@ -100,6 +100,12 @@ fn what_nobody_emitted_and_what_was_changed_is_found() {
     audit.read_to_end(Duration::from_millis(1));
     let (found, shown) = audit.examine(&whole, &websocket());
     assert_eq!((found.foreign, found.altered), (1, 1), "{found:?}");
+    audit.torn();
+    assert_eq!(
+        audit.compare(&whole, &websocket()).foreign,
+        0,
+        "nobody knows"
+    );
     let named: Vec<_> = shown.iter().map(|one| (one.wrong, one.seq)).collect();
     assert_eq!(named, [(Wrong::Altered, 8), (Wrong::Beyond, 10)]);
     assert_eq!(
@@ -195,4 +201,23 @@ fn an_order_that_no_answer_accounts_for_and_an_answer_without_deed_are_found() {
     let number = commands.next(Duration::ZERO);
     commands.answered(number, Duration::ZERO, false, None);
     assert_eq!(audit.compare_commands(&commands).unexecuted, 1);
+}
+
+#[test]
+fn a_log_that_ends_before_what_was_received_is_not_read_far_enough() {
+    let audit = audit();
+    let mut whole = account(&[3, 4, 6, 7, 8, 9, 10]);
+    assert!(audit.reaches(&whole, Duration::ZERO));
+    whole.received(Record {
+        at: Duration::from_millis(5),
+        kind: Kind::Trade,
+        id: id(11),
+        prev: Some(id(10)),
+        content: content(11),
+    });
+    assert!(
+        audit.reaches(&whole, Duration::from_millis(4)),
+        "it came later"
+    );
+    assert!(!audit.reaches(&whole, Duration::from_millis(5)));
 }
