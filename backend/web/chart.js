@@ -1,109 +1,81 @@
-// The line of traded prices over market time.
+// Candles over market time, with what was traded below, the last price, and the user's own orders.
+import { Canvas } from "/canvas.js";
+import { marketTime } from "/dom.js";
 
-const SPAN_MS = 120_000;
-const SPAN_LEAST_MS = 20_000;
-const SCALE_PX = 58;
-const MARGIN_PX = 14;
+const SCALE_PX = 60;
+const STEP_PX = 8;
+const TOP_PX = 12;
+const AXIS_PX = 18;
+const VOLUME_SHARE = 0.18;
 
-export class Chart {
-  constructor(canvas) {
-    this.canvas = canvas;
-    this.context = canvas.getContext("2d");
-    this.#colours();
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#colours());
-    new ResizeObserver(() => this.#resize()).observe(canvas);
+export class Chart extends Canvas {
+  /** `series` is kept by the desk, `span` the length of a candle in ms, `orders` working ones. */
+  draw(series, span, orders) {
+    if (!this.clear()) return;
+    const right = this.width - SCALE_PX;
+    const shown = series.shown(span, Math.floor(right / STEP_PX));
+    const last = shown.at(-1);
+    if (!last) return;
+    const scale = this.#scale(shown);
+    this.#grid(scale, right);
+    this.#times(last.time, span, right);
+    const x = (time) => right - STEP_PX / 2 - ((last.time - time) / span) * STEP_PX;
+    const most = shown.reduce((most, { volume }) => Math.max(most, volume), 0) || 1;
+    for (const candle of shown) this.#candle(candle, x(candle.time), scale, most);
+    for (const order of orders) this.#order(order, scale, right);
+    const at = Math.round(scale.y(last.close));
+    this.tag(last.close.toFixed(2), right + 4, at, SCALE_PX - 4, this.colours.accent);
   }
 
-  /** Prices: [market time in ms, price], oldest first. */
-  draw(prices) {
-    const { context, width, height } = this;
-    if (!width) return;
-    context.clearRect(0, 0, width, height);
-    const end = prices.at(-1)?.[0];
-    if (end === undefined) return;
-    const shown = prices.filter(([time]) => time >= end - SPAN_MS);
-    const span = Math.max(SPAN_LEAST_MS, end - shown[0][0]);
+  #scale(shown) {
     let [low, high] = [Infinity, -Infinity];
-    for (const [, price] of shown) {
-      low = Math.min(low, price);
-      high = Math.max(high, price);
+    for (const candle of shown) {
+      low = Math.min(low, candle.low);
+      high = Math.max(high, candle.high);
     }
     if (high === low) [low, high] = [low * 0.9995, high * 1.0005];
-    const right = width - SCALE_PX;
-    const x = (time) => right - ((end - time) / span) * right;
-    const y = (price) => MARGIN_PX + (1 - (price - low) / (high - low)) * (height - 2 * MARGIN_PX);
-    const last = shown.at(-1)[1];
-    this.#grid(low, high, right, y, y(last));
-    this.#line(shown, x, y, right);
-    this.#last(last, right, y);
+    const floor = (this.height - AXIS_PX) * (1 - VOLUME_SHARE);
+    const y = (price) => TOP_PX + (1 - (price - low) / (high - low)) * (floor - TOP_PX);
+    return { low, high, y, last: shown.at(-1).close };
   }
 
-  #grid(low, high, right, y, covered) {
-    const { context } = this;
-    context.font = "11px system-ui, sans-serif";
-    context.textBaseline = "middle";
-    context.lineWidth = 1;
+  #grid({ low, high, y, last }, right) {
     for (const part of [0, 0.25, 0.5, 0.75, 1]) {
       const price = low + (high - low) * part;
       const at = Math.round(y(price)) + 0.5;
-      context.strokeStyle = this.colours.line;
-      context.beginPath();
-      context.moveTo(0, at);
-      context.lineTo(right, at);
-      context.stroke();
-      context.fillStyle = this.colours.muted;
-      if (Math.abs(at - covered) > 14) context.fillText(price.toFixed(2), right + 10, at);
+      this.line(0, at, right, at, this.colours.line);
+      if (Math.abs(at - y(last)) > 14) this.text(price.toFixed(2), right + 10, at);
     }
   }
 
-  #line(shown, x, y, right) {
-    const { context, height, colours } = this;
-    context.beginPath();
-    context.moveTo(x(shown[0][0]), y(shown[0][1]));
-    let before = shown[0][1];
-    for (const [time, price] of shown) { // a price holds until the next trade
-      context.lineTo(x(time), y(before));
-      context.lineTo(x(time), y(price));
-      before = price;
+  #times(end, span, right) {
+    const y = this.height - AXIS_PX / 2;
+    for (let x = right - STEP_PX / 2; x > 30; x -= 120) {
+      const time = end - Math.round((right - x) / STEP_PX) * span;
+      if (time < 0) break;
+      this.text(marketTime(time), x, y, { align: x > right - 40 ? "right" : "center" });
     }
-    context.strokeStyle = colours.accent;
-    context.lineWidth = 1.6;
-    context.lineJoin = "round";
-    context.stroke();
-    context.lineTo(right, height);
-    context.lineTo(x(shown[0][0]), height);
-    context.globalAlpha = 0.09;
-    context.fillStyle = colours.accent;
-    context.fill();
+  }
+
+  #candle({ open, high, low, close, volume }, x, { y }, most) {
+    const { context, colours } = this;
+    const floor = this.height - AXIS_PX;
+    const body = Math.max(1, STEP_PX - 3);
+    const left = Math.round(x - body / 2);
+    context.fillStyle = close < open ? colours.down : colours.up;
+    context.fillRect(Math.round(x) - 1, y(high), 1, Math.max(1, y(low) - y(high)));
+    context.fillRect(left, y(Math.max(open, close)), body, Math.max(1, Math.abs(y(open) - y(close))));
+    context.globalAlpha = 0.3;
+    const tall = (volume / most) * floor * VOLUME_SHARE * 0.85;
+    context.fillRect(left, floor - tall, body, tall);
     context.globalAlpha = 1;
   }
 
-  #last(price, right, y) {
-    const { context, colours } = this;
-    const at = Math.round(y(price));
-    context.fillStyle = colours.accent;
-    context.beginPath();
-    context.roundRect(right + 4, at - 9, SCALE_PX - 4, 18, 4);
-    context.fill();
-    context.fillStyle = colours.text;
-    context.font = "600 11px system-ui, sans-serif";
-    context.fillText(price.toFixed(2), right + 10, at + 0.5);
-  }
-
-  #colours() {
-    const style = getComputedStyle(document.documentElement);
-    const read = (name) => style.getPropertyValue(name).trim();
-    this.colours = { accent: read("--accent"), muted: read("--muted"), line: read("--line"),
-      text: read("--accent-text") };
-  }
-
-  #resize() {
-    const scale = devicePixelRatio || 1;
-    this.width = this.canvas.clientWidth;
-    this.height = this.canvas.clientHeight;
-    this.canvas.width = this.width * scale;
-    this.canvas.height = this.height * scale;
-    this.context.setTransform(scale, 0, 0, scale, 0, 0);
-    this.canvas.dispatchEvent(new Event("resized"));
+  #order({ side, price, stop_price: trigger }, { low, high, y }, right) {
+    const level = Number(price ?? trigger);
+    if (!(level >= low && level <= high)) return;
+    const at = Math.round(y(level)) + 0.5;
+    const colour = side === "buy" ? this.colours.up : this.colours.down;
+    this.line(0, at, right, at, colour, [5, 4]);
   }
 }

@@ -9,6 +9,7 @@ mod exchange;
 mod library;
 mod looks;
 mod operators;
+mod smooth;
 mod webdriver;
 mod window;
 

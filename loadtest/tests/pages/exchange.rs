@@ -10,7 +10,7 @@ async fn a_stranger_signs_in_and_trades() {
     begin(&stage).await;
 
     place_far_from_the_market(window).await;
-    window.click("#orders button").await;
+    window.click("#orders .cancel").await;
     window
         .text_until(
             "the order is cancelled",
@@ -21,7 +21,7 @@ async fn a_stranger_signs_in_and_trades() {
     window
         .until(
             "no order can be cancelled",
-            "!document.querySelector('#orders button:not([hidden])')",
+            "!document.querySelector('#orders .cancel:not([hidden])')",
         )
         .await;
 
@@ -60,6 +60,78 @@ async fn a_stranger_signs_in_and_trades() {
 }
 
 #[tokio::test]
+async fn every_type_of_order_is_entered_amended_in_its_row_and_cancelled() {
+    let stage = Stage::set("page-orders").await;
+    let window = &stage.window;
+    begin(&stage).await;
+    for (index, (kind, fields)) in KINDS.iter().enumerate() {
+        window.choose("#order-type", kind).await;
+        for (field, value) in *fields {
+            window.fill(field, value).await;
+        }
+        window.click("#buy").await;
+        let working = format!("Number(text) === {}", index + 1);
+        let what = format!("a {kind} order works");
+        window.text_until(&what, "#working-count", &working).await;
+    }
+    window.choose("#order-type", "market").await;
+    window.choose("#order-by", "notional").await;
+    window.fill("#order-quantity", "500").await;
+    window.click("#sell").await;
+    let sold = "Number(text) < 0";
+    let held = "#positions td:nth-child(2)";
+    window
+        .text_until("a market order by money is filled", held, sold)
+        .await;
+    window.picture("exchange-orders").await;
+
+    window.click("#orders .amend").await;
+    window.fill("#orders td:nth-child(3) input", "81").await;
+    window.fill("#orders td:nth-child(5) input", "0.7").await;
+    window.click("#orders .amend").await;
+    let amended = "text.includes('81.00') && text.includes('0 / 0.7')";
+    window
+        .text_until("price and quantity are changed", "#orders tr", amended)
+        .await;
+
+    window.click("#orders .amend").await;
+    window.fill("#orders td:nth-child(3) input", "0").await;
+    window.click("#orders .amend").await;
+    let told = "text.includes('amend:')";
+    window
+        .text_until("what cannot be is told in words", "#journal", told)
+        .await;
+    window.click("#orders .cancel").await;
+    window
+        .text_until("it is left as it was", "#orders tr", amended)
+        .await;
+
+    window.click("#cancel-all").await;
+    let none = "Number(text) === 0";
+    window
+        .text_until("nothing works any more", "#working-count", none)
+        .await;
+    stage.window.close().await;
+}
+
+/// Orders that wait far from the market, each with its fields.
+const KINDS: &[(&str, &[(&str, &str)])] = &[
+    ("stop", &[("#order-stop", "120")]),
+    (
+        "stop_limit",
+        &[("#order-stop", "120"), ("#order-price", "121")],
+    ),
+    ("take_profit", &[("#order-stop", "80")]),
+    ("trailing_stop", &[("#order-trail", "20")]),
+    (
+        "iceberg",
+        &[("#order-price", "80"), ("#order-display", "0.1")],
+    ),
+    ("post_only", &[("#order-price", "80")]),
+    ("limit", &[("#order-price", "80")]),
+];
+
+#[tokio::test]
 async fn the_transport_changes_without_a_gap_and_a_reload_keeps_the_session() {
     let stage = Stage::set("page-transport").await;
     let window = &stage.window;
@@ -76,7 +148,7 @@ async fn the_transport_changes_without_a_gap_and_a_reload_keeps_the_session() {
         assert_eq!(window.number("#c-gaps").await, 0, "{choice}");
         assert_eq!(window.number("#c-reconnects").await, 0, "{choice}");
     }
-    window.click("#orders button").await;
+    window.click("#orders .cancel").await;
     window
         .text_until(
             "a command works on it",
@@ -133,7 +205,7 @@ async fn a_session_outlives_the_backend_that_the_page_kills() {
     for count in ["#c-gaps", "#c-reconnects"] {
         assert_eq!(window.number(count).await, 0, "{count}");
     }
-    window.click("#orders button").await;
+    window.click("#orders .cancel").await;
     window
         .text_until(
             "the order was still there",
@@ -208,7 +280,7 @@ async fn place_far_from_the_market(window: &Window) {
     window
         .until(
             "the order rests",
-            "document.querySelector('#orders button:not([hidden])')",
+            "document.querySelector('#orders .cancel:not([hidden])')",
         )
         .await;
 }

@@ -79,19 +79,19 @@ const open = ({ connection }) => until("it is open", () => connection.stats.stat
 const order = (side = "buy", price = "80.00") =>
   ({ symbol: "ACME", side, type: "limit", quantity: "1", price });
 
-/** What the session says it emitted since the first entry heard, and was not heard. Answers are
- *  heard elsewhere. */
+/** What the session says it emitted since the first entry heard, as far as its log reaches back, and
+ *  was not heard. Answers are heard elsewhere. */
 async function missed({ connection, ids }) {
-  const heard = new Set(ids);
-  const last = ids.at(-1);
+  const number = (id) => Number(id.split(".")[1]);
+  const [heard, first, last] = [new Set(ids), number(ids[0]), ids.at(-1)];
   const missing = [];
-  for (let after = ids[0]; after;) {
-    const page = await ask("GET", `/api/v1/sessions/${connection.id}/log?after=${after}`);
+  for (let query = ""; query !== null;) {
+    const page = await ask("GET", `/api/v1/sessions/${connection.id}/log${query}`);
     for (const { id, type } of page.entries) {
       if (id === last) return missing;
-      if (type !== "answer" && !heard.has(id)) missing.push(id);
+      if (type !== "answer" && number(id) > first && !heard.has(id)) missing.push(id);
     }
-    after = page.next;
+    query = page.next && `?after=${page.next}`;
   }
   return [`the log ends before ${last}`];
 }

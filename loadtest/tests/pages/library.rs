@@ -12,6 +12,7 @@ async fn the_library_loses_nothing_when_backends_and_the_proxy_die() {
     let stage = set("library-deaths").await;
     let owners = scene(&stage, "goLive()").await;
     let owner = owners[0].as_str().expect("an endpoint").to_owned();
+    seen(&stage).await.iter().for_each(nothing_lost);
 
     let backend = format!("/backends/{}", owner.as_bytes()[0] - b'a');
     signal(pid(&stage, &backend), Signal::KILL);

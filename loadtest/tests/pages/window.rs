@@ -190,9 +190,18 @@ impl Window {
         id.and_then(Value::as_str).expect("an element").to_owned()
     }
 
-    async fn devtools(&self, command: &str, parameters: Value) {
+    /// How long the page's main thread has been busy by now, in seconds.
+    pub(super) async fn main_thread(&self) -> f64 {
+        self.devtools("Performance.enable", json!({})).await;
+        let said = self.devtools("Performance.getMetrics", json!({})).await;
+        let metrics = said["metrics"].as_array().expect("metrics");
+        let busy = metrics.iter().find(|one| one["name"] == "TaskDuration");
+        busy.and_then(|one| one["value"].as_f64()).expect("seconds")
+    }
+
+    async fn devtools(&self, command: &str, parameters: Value) -> Value {
         let body = json!({ "cmd": command, "params": parameters });
-        self.tell("goog/cdp/execute", body).await;
+        self.tell("goog/cdp/execute", body).await
     }
 
     async fn tell(&self, command: &str, body: Value) -> Value {

@@ -1,0 +1,36 @@
+// The controls of the simulated market: how fast it goes, and what happens to it.
+import { $, note, option, set, words } from "/dom.js";
+
+const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+
+export class Simulation {
+  /** `run` sends a command and says what went wrong; `end` ends the session. */
+  constructor(desk, run, end) {
+    this.desk = desk;
+    this.run = run;
+    this.happened = null;
+    $("speed").replaceChildren(...SPEEDS.map((speed) => option(speed, `× ${speed}`)));
+    $("speed").onchange = ({ target }) => run("simulator.speed", { speed: Number(target.value) });
+    $("pause").onclick = () => run(this.#runs() ? "simulator.pause" : "simulator.resume", {});
+    $("end-session").onclick = end;
+    desk.part("simulator", 0, () => this.#draw());
+  }
+
+  #runs() {
+    return this.desk.simulator?.state === "running";
+  }
+
+  #draw() {
+    const { simulator } = this.desk;
+    if (!simulator) return;
+    const { state, speed, scenario, condition, symbol, time } = simulator;
+    set($("simulator-state"), state === "running" ? `running × ${speed}` : state);
+    set($("pause"), state === "running" ? "Pause" : "Resume");
+    set($("scenario-name"), words(scenario));
+    const known = [...$("speed").options].some(({ value }) => value === String(speed));
+    if (!known) $("speed").append(option(speed, `× ${speed}`));
+    $("speed").value = String(speed);
+    if (condition && this.happened !== `${condition} ${time}`) note(`${symbol}: ${words(condition)}`);
+    this.happened = condition ? `${condition} ${time}` : this.happened;
+  }
+}
