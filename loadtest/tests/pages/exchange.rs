@@ -83,6 +83,13 @@ async fn every_type_of_order_is_entered_amended_in_its_row_and_cancelled() {
     window
         .text_until("a market order by money is filled", held, sold)
         .await;
+    for canvas in ["#chart", "#depth"] {
+        let drawn = format!(
+            "((canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)\
+             .data.some((part) => part > 0))(document.querySelector({canvas:?}))"
+        );
+        window.until(&format!("{canvas} is drawn"), &drawn).await;
+    }
     window.picture("exchange-orders").await;
 
     window.click("#orders .amend").await;
@@ -225,8 +232,39 @@ async fn a_session_outlives_the_backend_that_the_page_kills() {
     stage.window.close().await;
 }
 
-/// Signs in, starts a session and waits until its market moves.
-pub(super) async fn begin(stage: &Stage) {
+#[tokio::test]
+async fn a_market_is_chosen_and_its_time_is_controlled() {
+    let stage = Stage::set("page-simulation").await;
+    let window = &stage.window;
+    sign_in(&stage).await;
+    window.choose("#scenario", "volatile").await;
+    window.fill("#seed", "7").await;
+    window.click("#new-session").await;
+    ticks(window).await;
+    assert_eq!(window.text("#scenario-name").await, "volatile");
+    assert_eq!(window.number("#seed-shown").await, 7);
+
+    let state = |wanted: &str| format!("text === {wanted:?}");
+    for speed in ["0.1", "50"] {
+        window.choose("#speed", speed).await;
+        let runs = state(&format!("running × {speed}"));
+        let what = "the market has another speed";
+        window.text_until(what, "#simulator-state", &runs).await;
+    }
+    window.click("#pause").await;
+    let what = "the market stands still";
+    window
+        .text_until(what, "#simulator-state", &state("paused"))
+        .await;
+    window.click("#pause").await;
+    let what = "it runs on as fast as before";
+    window
+        .text_until(what, "#simulator-state", &state("running × 50"))
+        .await;
+    stage.window.close().await;
+}
+
+async fn sign_in(stage: &Stage) {
     let window = &stage.window;
     window.visit(&stage.page("/")).await;
     window.click("#sign-in").await;
@@ -236,6 +274,12 @@ pub(super) async fn begin(stage: &Stage) {
             "!document.querySelector('#new-session').disabled",
         )
         .await;
+}
+
+/// Signs in, starts a session and waits until its market moves.
+pub(super) async fn begin(stage: &Stage) {
+    let window = &stage.window;
+    sign_in(stage).await;
     window.click("#new-session").await;
     ticks(window).await;
 }

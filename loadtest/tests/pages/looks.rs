@@ -33,6 +33,8 @@ async fn pages_fit_laptop_and_phone_in_light_and_dark() {
                     serde_json::json!([]),
                     "{looks}: controls without a name"
                 );
+                let faint = window.run(include_str!("contrast.js")).await;
+                assert_eq!(faint, serde_json::json!([]), "{looks}: hard to read");
                 window.picture(&looks).await;
             }
         }
