@@ -12,6 +12,7 @@ mod market;
 mod query;
 mod resume;
 mod state;
+mod trail;
 
 use std::collections::VecDeque;
 
@@ -23,6 +24,7 @@ use crate::id::{ClientId, ConnectionId};
 use crate::journal::{Asked, Change, Message, Record};
 use crate::log::Log;
 use crate::message::Answer;
+use crate::trail::Trail;
 
 pub use query::Whole;
 pub use resume::Start;
@@ -62,6 +64,8 @@ pub struct Engine {
     catch_up_ticks: u64,
     waiting: VecDeque<Waiting>,
     open: Option<Open>,
+    /// What the ledger is to know; none without a ledger.
+    trail: Option<Trail>,
     /// Reused from turn to turn.
     events: Events,
     text: Vec<u8>,
@@ -157,6 +161,7 @@ impl Engine {
             catch_up_ticks: founding.catch_up_ms / TICK_MS,
             waiting: VecDeque::new(),
             open: None,
+            trail: None,
             events: Events::new(),
             text: Vec::new(),
         })

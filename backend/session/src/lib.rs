@@ -9,6 +9,7 @@
 //! | [`id`] | what do we call sessions, connections, clients and log entries |
 //! | [`message`] | what may a client say, and what is it answered |
 //! | [`view`] | what does a session look like in JSON |
+//! | [`trail`] | what of it is to last, in the ledger |
 
 pub mod clients;
 pub mod connections;
@@ -20,4 +21,5 @@ pub mod message;
 pub mod ownership;
 pub mod reader;
 pub mod subscription;
+pub mod trail;
 pub mod view;

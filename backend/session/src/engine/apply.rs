@@ -29,7 +29,7 @@ impl Engine {
         }
         self.length += 1;
         match record.change {
-            Change::Message(message) => self.message(log, message),
+            Change::Message(message) => self.message(log, record.generation, message),
             Change::Rest { ticks } => {
                 self.anchor_ms += ticks * holdfast_exchange::TICK_MS;
                 None
@@ -49,7 +49,7 @@ impl Engine {
         }
     }
 
-    fn message(&mut self, log: &mut Log, message: Message) -> Option<Answer> {
+    fn message(&mut self, log: &mut Log, generation: u64, message: Message) -> Option<Answer> {
         let Message {
             connection,
             number,
@@ -64,12 +64,14 @@ impl Engine {
         }
         let Some((client, n)) = number else {
             let answer = self.execute(0, id, &asked);
+            self.note_executed(generation, None, &asked, &answer);
             self.emit(log);
             return Some(answer);
         };
         let answer = match self.clients.judge(&client, n) {
             Number::Next => {
                 let answer = self.execute(n, id, &asked);
+                self.note_executed(generation, Some((&client, n)), &asked, &answer);
                 let tick = self.exchange.tick();
                 self.clients
                     .answered(&client, asked.name(), answer.clone(), tick);

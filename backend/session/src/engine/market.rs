@@ -2,7 +2,7 @@
 
 use holdfast_exchange::{Event, TICK_MS};
 
-use super::Engine;
+use super::{Engine, trail};
 use crate::log::{Kind, Log};
 
 impl Engine {
@@ -37,13 +37,11 @@ impl Engine {
             self.text.clear();
             let view = self.exchange.view(&self.events, event);
             if serde_json::to_writer(&mut self.text, &view).is_ok() {
-                log.push(
-                    kind,
-                    symbol,
-                    None,
-                    &String::from_utf8_lossy(&self.text),
-                    at_ms,
-                );
+                let body = String::from_utf8_lossy(&self.text);
+                log.push(kind, symbol, None, &body, at_ms);
+                if let Some(trail) = &mut self.trail {
+                    trail::emitted(trail, log, kind, &body, at_ms);
+                }
             }
         }
         self.events.clear();

@@ -10,6 +10,7 @@ use crate::connections::Connections;
 use crate::id::Epoch;
 use crate::journal::{Record, RecordError};
 use crate::log::Log;
+use crate::trail::{Place, Trail, Why};
 
 mod past;
 
@@ -26,6 +27,9 @@ struct State {
     changes: Vec<(u64, u64)>,
     clients: Clients,
     connections: Connections,
+    /// Where the trail stands; a build that knows of none drops it, and another begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trail: Option<Place>,
 }
 
 /// The version of the layout: the first byte.
@@ -86,6 +90,7 @@ impl Engine {
             changes: self.changes.clone(),
             clients: self.clients.clone(),
             connections: self.connections.clone(),
+            trail: self.trail.as_ref().map(Trail::place),
         };
         let own = serde_json::to_vec(&state).ok()?;
         let exchange = self.exchange.snapshot();
@@ -114,8 +119,14 @@ impl Engine {
             fresh
         };
         let mut log = Log::new(epoch, state.seq);
+        let trail = state.trail.clone();
         let mut engine = Self::restore(state, exchange, generation, catch_up_ms)?;
         let mark = Mark::new(&engine, &log);
+        match trail {
+            Some(place) if same_epoch => engine.trail = Some(Trail::at(place)),
+            Some(_) => engine.begin_trail(&log, log.epoch().clone(), Why::Epoch),
+            None => {}
+        }
         engine.replay(&mut log, stored.journal, u64::MAX)?;
         Ok(Revived {
             engine,
@@ -143,6 +154,7 @@ impl Engine {
             catch_up_ticks: catch_up_ms / TICK_MS,
             waiting: std::collections::VecDeque::new(),
             open: None,
+            trail: None,
             events: Events::new(),
             text: Vec::new(),
         })

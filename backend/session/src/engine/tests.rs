@@ -154,3 +154,62 @@ fn a_place_seen_under_a_claim_that_was_lost_is_reset() {
     assert!(matches!(start(1), Start::After(_)));
     assert_eq!(start(2), Start::Reset(ResetReason::Diverged));
 }
+
+/// Every fact after `last`, as text.
+fn facts_after(engine: &Engine, last: u64) -> Vec<String> {
+    let parcel = engine.trail().and_then(Trail::parcel);
+    let facts = parcel.map(|parcel| crate::trail::facts(&parcel.body).expect("as written"));
+    let later = facts
+        .into_iter()
+        .flatten()
+        .filter(|fact| fact.number > last);
+    later
+        .map(|fact| serde_json::to_string(&fact).expect("JSON"))
+        .collect()
+}
+
+#[test]
+fn who_goes_on_after_a_crash_comes_to_the_same_facts() {
+    let mut play = Play::new();
+    play.engine
+        .begin_trail(&play.log, Epoch::new(9), crate::trail::Why::Created);
+    play.trade(500);
+    let (snapshot, count) = (play.state(), play.engine.trail().expect("one").count());
+    for _ in 0..5 {
+        play.trade(700);
+    }
+    let facts = facts_after(&play.engine, count);
+    let orders = facts.iter().filter(|fact| fact.contains("\"order_id\""));
+    assert!(orders.count() >= 5, "{facts:?}");
+    let revived = play.revive(&snapshot);
+    assert_eq!(facts_after(&revived.engine, 0), facts);
+}
+
+#[test]
+fn a_new_epoch_begins_a_new_trail() {
+    let mut play = Play::new();
+    play.engine
+        .begin_trail(&play.log, Epoch::new(9), crate::trail::Why::Created);
+    play.trade(500);
+    let snapshot = play.state();
+    play.trade(500);
+    let stored = Stored {
+        rewound: true,
+        ..stored(&snapshot, &play.journal)
+    };
+    let revived = Engine::revive(stored, 2, 120_000, Epoch::new(6)).expect("readable");
+    let parcel = revived.engine.trail().and_then(Trail::parcel);
+    let parcel = parcel.expect("what the journal has since the snapshot, too");
+    assert_eq!((parcel.trail, parcel.first), (Epoch::new(6), 1));
+    let facts = facts_after(&revived.engine, 0);
+    assert!(facts[0].contains("\"why\":\"epoch\""), "{facts:?}");
+    assert!(facts[1].contains("order.new"), "{facts:?}");
+}
+
+#[test]
+fn without_a_ledger_nothing_is_noted() {
+    let mut play = Play::new();
+    play.trade(500);
+    assert!(play.engine.trail().is_none());
+    assert!(play.revive(&play.state()).engine.trail().is_none());
+}
