@@ -14,14 +14,16 @@ use tokio_util::task::TaskTracker;
 use tonic_health::server::HealthReporter;
 
 use crate::clock::{self, Instant};
-use crate::config::{self, Config};
+use crate::config::{self, Config, LedgerKind};
 use crate::failure::Failure;
 use crate::http::Unlucky;
 use crate::identity::Trust;
+use crate::ledger::carrier::Health as LedgerHealth;
+use crate::ledger::{Carrier, Ledger, PostgresLedger, SqliteLedger};
 use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::quota::Streams;
-use crate::sessions::{Me, Sessions};
+use crate::sessions::{Feed, Me, Sessions};
 use crate::store::{RedisStore, SqliteStore, Store};
 use crate::{drain, http, random, service};
 
@@ -37,6 +39,8 @@ pub struct Backend {
     pub streams: Streams,
     /// Clients whose WebSockets never live long.
     pub unlucky: Unlucky,
+    /// How the ledger is; none without one.
+    pub ledger: Option<Arc<LedgerHealth>>,
     /// Every metric.
     pub metrics: Metrics,
     /// What `grpc.health.v1` answers.
@@ -72,6 +76,7 @@ pub enum StartError {
 pub struct App {
     backend: Arc<Backend>,
     listener: Listener,
+    carrier: Option<Carrier>,
     stop: CancellationToken,
     address: SocketAddr,
 }
@@ -86,6 +91,12 @@ impl App {
         let tcp = TcpListener::bind(config.listen).await.map_err(wrong)?;
         let address = tcp.local_addr().map_err(wrong)?;
         let store = open(&config.store)?;
+        let carrier = ledger(&config.ledger.kind).map(|to| Carrier::new(Arc::clone(&store), to));
+        let ledger = carrier.as_ref().map(Carrier::health);
+        let feed = ledger.as_ref().map(|ledger| Feed {
+            backlog: Arc::clone(&ledger.backlog),
+            room: config.ledger.outbox,
+        });
         let me = Me {
             endpoint: config
                 .endpoint
@@ -103,12 +114,17 @@ impl App {
         }
         let handoff = Arc::new(service::Handoffs::new(key));
         let (reporter, health) = tonic_health::server::health_reporter();
-        let sessions = Sessions::with_settings(me, store, handoff, config.sessions.clone());
+        let settings = config.sessions.clone();
+        let sessions = Sessions::with_ledger(me, store, handoff, settings, feed);
         let backend = Arc::new(Backend {
             trust: Trust::new(key),
             streams: Streams::new(&config.limits),
             unlucky: Unlucky::default(),
-            metrics: Metrics::new(sessions.tally()),
+            metrics: Metrics::new(
+                sessions.tally(),
+                ledger.as_ref().map(|ledger| &ledger.tally),
+            ),
+            ledger,
             sessions,
             reporter,
             tracker: TaskTracker::new(),
@@ -129,6 +145,7 @@ impl App {
         Ok(Self {
             backend,
             listener,
+            carrier,
             stop,
             address,
         })
@@ -149,6 +166,7 @@ impl App {
         let Self {
             backend,
             listener,
+            carrier,
             stop,
             ..
         } = self;
@@ -156,10 +174,29 @@ impl App {
         let (watched, over) = (Arc::clone(&backend), stop.clone());
         let watching =
             tokio::spawn(async move { watched.sessions.watch_store(over.cancelled()).await });
+        let over = stop.clone();
+        let carrying = tokio::spawn(async move {
+            if let Some(carrier) = carrier {
+                carrier.run(over.cancelled()).await;
+            }
+        });
         leave.await;
         drain::leave(&backend, &stop).await;
-        // both were told to stop; what they were at is over by the deadlines of `leave`
-        let _ = tokio::join!(accepting, watching);
+        // all were told to stop; what they were at is over by the deadlines of `leave`
+        let _ = tokio::join!(accepting, watching, carrying);
+    }
+}
+
+/// The ledger of a configuration; it is not asked anything yet.
+pub fn ledger(kind: &LedgerKind) -> Option<Arc<dyn Ledger>> {
+    match kind {
+        LedgerKind::Sqlite(file) => Some(Arc::new(SqliteLedger::new(file))),
+        LedgerKind::Postgres(options) => Some(Arc::new(PostgresLedger::new(options.clone()))),
+        LedgerKind::Off => None,
+        LedgerKind::Unsaid => {
+            tracing::warn!("no ledger is configured: orders and fills end with their sessions");
+            None
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod check;
 pub mod file;
+mod ledger;
 mod store;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
+use crate::ledger::postgres;
 use crate::sessions::Settings;
 use crate::store::redis;
 pub use holdfast_conf::{ConfigError, Problem, SecretBytes, unit};
@@ -29,6 +31,8 @@ pub struct Config {
     pub advertise: Option<String>,
     /// Where sessions live when no process holds them.
     pub store: Store,
+    /// Where what must last is written.
+    pub ledger: Ledger,
     /// By what proxies and other backends are known.
     pub cluster_key: Option<SecretBytes>,
     /// Gives tokens to whoever asks.
@@ -77,6 +81,39 @@ impl Store {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Redis(_) => "redis",
+        }
+    }
+}
+
+/// Where what must last is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// Which.
+    pub kind: LedgerKind,
+    /// How many bytes may wait for each session.
+    pub outbox: usize,
+}
+
+/// The ledgers there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerKind {
+    /// One file, shared by the backends of one machine.
+    Sqlite(PathBuf),
+    /// A database, shared by backends on many machines.
+    Postgres(postgres::Options),
+    /// None, as was said.
+    Off,
+    /// None, since nothing was said and no file would serve many machines.
+    Unsaid,
+}
+
+impl LedgerKind {
+    /// What it is, in one word.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
+            Self::Off | Self::Unsaid => "off",
         }
     }
 }

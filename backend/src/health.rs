@@ -40,6 +40,26 @@ pub struct Health {
 pub struct Dependencies {
     /// Where sessions live when no process holds them.
     pub store: Dependency,
+    /// Where what must last is written.
+    pub ledger: LedgerDependency,
+}
+
+/// Where what must last is written; it degrades the status, never the state: nobody waits for it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LedgerDependency {
+    /// `ok`, `failing` or `off`.
+    pub status: &'static str,
+    /// `postgres`, `sqlite` or `off`.
+    pub kind: &'static str,
+    /// What is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Facts that are known to wait for it.
+    pub lag_facts: u64,
+    /// How long the oldest of them has waited, in seconds.
+    pub lag_s: u64,
+    /// Sessions that have no room for more: of theirs only numbers are kept.
+    pub full: usize,
 }
 
 /// One thing this endpoint leans on.
@@ -100,13 +120,19 @@ impl Backend {
     pub fn health(&self) -> Health {
         let counts = self.sessions.counts();
         let trouble = self.sessions.store_trouble();
-        let degraded = trouble
-            .iter()
-            .map(|detail| format!("store: {detail}"))
-            .collect();
+        let ledger = self.ledger_dependency();
+        let told = |name: &str, detail: &Option<String>| {
+            detail.as_ref().map(|detail| format!("{name}: {detail}"))
+        };
+        let degraded = [told("store", &trouble), told("ledger", &ledger.detail)];
+        let degraded: Vec<_> = degraded.into_iter().flatten().collect();
         let me = self.sessions.me();
         Health {
-            status: if trouble.is_some() { "degraded" } else { "ok" },
+            status: if degraded.is_empty() {
+                "ok"
+            } else {
+                "degraded"
+            },
             hostname: self.hostname.clone(),
             endpoint: me.endpoint.to_string(),
             incarnation: me.incarnation.to_string(),
@@ -122,8 +148,32 @@ impl Backend {
                     kind: self.config.store.kind(),
                     detail: trouble,
                 },
+                ledger,
             },
             degraded,
+        }
+    }
+
+    fn ledger_dependency(&self) -> LedgerDependency {
+        let kind = self.config.ledger.kind.name();
+        let Some(ledger) = &self.ledger else {
+            return LedgerDependency {
+                status: "off",
+                kind,
+                detail: None,
+                lag_facts: 0,
+                lag_s: 0,
+                full: 0,
+            };
+        };
+        let (detail, lag) = (ledger.trouble(), ledger.lag());
+        LedgerDependency {
+            status: if detail.is_some() { "failing" } else { "ok" },
+            kind,
+            detail,
+            lag_facts: lag.facts,
+            lag_s: lag.age.as_secs(),
+            full: lag.full,
         }
     }
 

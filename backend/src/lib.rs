@@ -14,6 +14,7 @@
 //! | [`sessions`] | which sessions run here, and what do they say |
 //! | [`handoff`] | how does a session come from another endpoint |
 //! | [`store`] | what outlives the process |
+//! | [`ledger`] | what must last |
 //! | [`health`] [`metrics`] | how is it |
 //! | [`drain`] | how does it leave |
 //! | [`clock`] [`random`] | the only places that ask the time, and chance |
@@ -27,6 +28,7 @@ pub mod handoff;
 pub mod health;
 pub mod http;
 pub mod identity;
+pub mod ledger;
 pub mod listener;
 pub mod metrics;
 pub mod quota;

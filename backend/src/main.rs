@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use holdfast_backend::app::App;
+use holdfast_backend::app::{self, App};
 use holdfast_backend::config::{self, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -31,6 +31,16 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Bring the ledger's database up to date, which `run` does by itself. Ends with 0 when it
+    /// is, with 3 when a dry run found something to do, with 1 when it cannot be done.
+    Migrate {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Print the JSON Schema of the configuration.
     Schema,
 }
@@ -45,6 +55,7 @@ fn main() -> ExitCode {
                 ExitCode::SUCCESS
             })
         }
+        Command::Migrate { config, dry_run } => loaded(config, |config| migrate(&config, dry_run)),
         Command::Schema => {
             let schema = schemars::schema_for!(config::file::Config);
             println!(
@@ -80,6 +91,32 @@ fn run(config: Config) -> ExitCode {
 }
 
 #[tokio::main]
+async fn migrate(config: &Config, dry_run: bool) -> ExitCode {
+    let Some(ledger) = app::ledger(&config.ledger.kind) else {
+        println!("no ledger is configured: nothing to do");
+        return ExitCode::SUCCESS;
+    };
+    let place = ledger.place();
+    let done = match dry_run {
+        true => ledger.check().await,
+        false => ledger.migrate().await,
+    };
+    match done {
+        Ok(report) => {
+            print!("{place}\n{}", report.lines(dry_run));
+            match report.pending.is_empty() || !dry_run {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::from(TO_DO),
+            }
+        }
+        Err(error) => {
+            eprintln!("{place}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
 async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -97,3 +134,6 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
 
 /// EX_USAGE of sysexits.h.
 const BAD_CONFIGURATION: u8 = 64;
+
+/// A dry run found migrations that are not applied; 2 is for wrong arguments.
+const TO_DO: u8 = 3;

@@ -4,6 +4,7 @@ use prometheus::{
     Encoder, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
+use crate::ledger::{self, carrier::Health};
 use crate::sessions::{Counts, Tally};
 
 /// Every metric of the backend.
@@ -19,8 +20,11 @@ pub struct Metrics {
 
 impl Metrics {
     /// All of them, at zero, with what is counted about sessions.
-    pub fn new(tally: &Tally) -> Self {
+    pub fn new(tally: &Tally, ledger: Option<&ledger::Tally>) -> Self {
         let registry = Registry::new();
+        if let Some(ledger) = ledger {
+            ledger.register(&registry);
+        }
         register(&registry, tally.resumes.clone());
         register(&registry, tally.losses.clone());
         let gauge = |name: &str, help: &str| {
@@ -80,7 +84,10 @@ impl Metrics {
     }
 
     /// The text that Prometheus reads.
-    pub fn text(&self, counts: Counts, draining: bool) -> String {
+    pub fn text(&self, counts: Counts, draining: bool, ledger: Option<&Health>) -> String {
+        if let Some(ledger) = ledger {
+            ledger.measure();
+        }
         self.sessions.set(counts.sessions as i64);
         self.clients.set(counts.clients as i64);
         self.draining.set(i64::from(draining));

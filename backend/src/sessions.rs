@@ -10,6 +10,7 @@
 
 mod ask;
 mod attachment;
+mod feed;
 mod queries;
 mod refusal;
 mod running;
@@ -30,6 +31,7 @@ use holdfast_session::journal::Asked;
 use holdfast_session::log::Log;
 use holdfast_session::message::{Answer, Command, Problem};
 use holdfast_session::ownership::{Ancestors, Claim, Holder, Record};
+use holdfast_session::trail::Why;
 use holdfast_session::view;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as Gate, Notify, mpsc, oneshot};
@@ -37,14 +39,16 @@ use tokio_util::task::TaskTracker;
 
 pub use ask::{Ask, CommandRequest, Dial, OrdersQuery, Transport};
 pub use attachment::{Attachment, Delivery, Ending, Input, LegEnded, Outgoing, Output};
+pub use feed::Feed;
 pub use refusal::Refusal;
 pub use settings::Settings;
 pub use tally::Tally;
 
+use crate::clock::wall_ms;
 use crate::handoff::{Handoff, ReleaseAsk, Released};
 use crate::random;
 use crate::store::{New, Snapshot, Store};
-use running::{Mail, Shared, wall_ms};
+use running::{Mail, Shared};
 use settle::{bits64, trouble};
 use tally::Loss;
 
@@ -90,9 +94,21 @@ impl Sessions {
         handoff: Arc<dyn Handoff>,
         settings: Settings,
     ) -> Self {
+        Self::with_ledger(me, store, handoff, settings, None)
+    }
+
+    /// The same, noting for a ledger what is to last.
+    pub fn with_ledger(
+        me: Me,
+        store: Arc<dyn Store>,
+        handoff: Arc<dyn Handoff>,
+        settings: Settings,
+        feed: Option<Feed>,
+    ) -> Self {
         let inner = Inner {
             me,
             settings,
+            feed,
             store,
             handoff,
             running: Mutex::default(),
@@ -294,6 +310,7 @@ impl Sessions {
 struct Inner {
     me: Me,
     settings: Settings,
+    feed: Option<Feed>,
     store: Arc<dyn Store>,
     handoff: Arc<dyn Handoff>,
     running: Mutex<HashMap<SessionId, Handle>>,
@@ -335,7 +352,7 @@ impl Inner {
         }
         self.room()?;
         let founding = self.founding(request)?;
-        let engine = Engine::found(&founding).map_err(|error| {
+        let mut engine = Engine::found(&founding).map_err(|error| {
             Refusal::Invalid(Problem::new("invalid_scenario", error.to_string()))
         })?;
         let id = SessionId::new(random::bits128());
@@ -344,10 +361,10 @@ impl Inner {
             id: ClaimId::new(random::bits128()),
         };
         let log = Log::new(Epoch::new(bits64()), 0);
-        let state = engine
-            .state(&log)
-            .ok_or_else(|| Refusal::unavailable("no state"))?;
         let shared = Shared::new(id, subject.map(str::to_owned), founding.wall_ms, log);
+        self.enrol(&shared, &mut engine, Why::Created);
+        let state = engine.state(&shared.log.lock());
+        let state = state.ok_or_else(|| Refusal::unavailable("no state"))?;
         let session = self.session(&shared, &engine);
         let about = serde_json::to_string(&session).unwrap_or_default();
         let record = Record {
@@ -369,9 +386,11 @@ impl Inner {
                 state,
                 about,
                 last_act: false,
+                post: self.post(&engine),
             },
         };
         self.store.create(new).await.map_err(trouble)?;
+        self.posted(id, &mut engine);
         let holder = Holder::new(claim, Ancestors::default(), 0);
         self.start(shared, engine, holder, None);
         Ok(session)

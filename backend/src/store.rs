@@ -6,9 +6,11 @@
 //! every implementation.
 
 pub mod conformance;
+mod outbox;
 pub mod redis;
 pub mod sqlite;
 
+pub use outbox::{Kept, Outbox, Place, Post, Waiting};
 pub use redis::RedisStore;
 pub use sqlite::SqliteStore;
 
@@ -19,7 +21,7 @@ use thiserror::Error;
 
 /// A place where sessions outlive their process.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Outbox {
     /// Writes a session that does not exist, with its first snapshot; or one
     /// the store has lost, from the memory of its owner.
     async fn create(&self, new: New) -> Result<(), StoreError>;
@@ -48,7 +50,7 @@ pub trait Store: Send + Sync + 'static {
         fence: Fence,
         snapshot: Snapshot,
         horizon: Horizon,
-    ) -> Result<(), StoreError>;
+    ) -> Result<Kept, StoreError>;
 
     /// The youngest snapshot at or before log entry `seq`, with the journal
     /// from there; `None` when none is that old.
@@ -63,8 +65,8 @@ pub trait Store: Send + Sync + 'static {
     async fn read_back(&self, fence: Fence) -> Result<State, StoreError>;
 
     /// Ends a session for good. Its name is remembered, so that later requests
-    /// can be told.
-    async fn end(&self, fence: Fence) -> Result<(), StoreError>;
+    /// can be told; what waits for the ledger stays.
+    async fn end(&self, fence: Fence, post: Option<Post>) -> Result<(), StoreError>;
 
     /// The newest sessions of a subject that have not ended.
     async fn list(&self, subject: Option<&str>, limit: usize) -> Result<Vec<Found>, StoreError>;
@@ -134,6 +136,8 @@ pub struct Snapshot {
     /// It was written after the last act of its owner: nothing has happened
     /// since, so it can be continued by another version of the engine.
     pub last_act: bool,
+    /// What the ledger is to know that none before it has said; it is not read back.
+    pub post: Option<Post>,
 }
 
 /// How far back anybody may want to go: nobody resumes from before it.

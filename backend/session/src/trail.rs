@@ -160,6 +160,7 @@ pub struct Trail {
     id: Epoch,
     count: u64,
     facts: VecDeque<(Fact, usize)>,
+    /// Of the facts after `kept`.
     bytes: usize,
     /// Facts up to here are in the store.
     kept: u64,
@@ -231,7 +232,7 @@ impl Trail {
         self.count
     }
 
-    /// About how much memory is held.
+    /// About how much is to go with the next snapshot.
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -254,15 +255,16 @@ impl Trail {
 
     /// Facts up to `last` are in the store. They are held on to until those after them
     /// are there too: a store that syncs now and then may lose what it has only just said.
-    pub fn kept(&mut self, last: u64) {
+    /// Says how many they are.
+    pub fn kept(&mut self, last: u64) -> u64 {
         if last <= self.kept {
-            return;
+            return 0;
         }
-        let before = self.kept;
-        while let Some((_, bytes)) = self.facts.pop_front_if(|(fact, _)| fact.number <= before) {
-            self.bytes -= bytes;
-        }
+        let news = last - self.kept;
+        self.facts.retain(|(fact, _)| fact.number > self.kept);
         self.kept = last;
+        self.weigh();
+        news
     }
 
     /// The store may have lost what it said it had: what is still held goes again.
@@ -270,6 +272,22 @@ impl Trail {
         if let Some((oldest, _)) = self.facts.front() {
             self.kept = self.kept.min(oldest.number - 1);
         }
+        self.weigh();
+    }
+
+    /// What was to go with the next snapshot, when another trail begins.
+    pub(crate) fn into_news(self) -> impl Iterator<Item = (u64, What)> {
+        let news = self.facts.into_iter().map(|(fact, _)| fact);
+        news.filter(move |fact| fact.number > self.kept)
+            .map(|fact| (fact.at_ms, fact.what))
+    }
+
+    fn weigh(&mut self) {
+        let news = self
+            .facts
+            .iter()
+            .filter(|(fact, _)| fact.number > self.kept);
+        self.bytes = news.map(|(_, bytes)| bytes).sum();
     }
 
     fn news(&self) -> impl Iterator<Item = &Fact> {
@@ -373,8 +391,9 @@ mod tests {
         let one = next.bytes();
         first.kept(2);
         grow(&mut first, 1);
+        assert_eq!((first.bytes(), first.facts.len()), (one, 3));
         first.kept(3);
-        assert_eq!(first.bytes(), one);
+        assert_eq!((first.bytes(), first.facts.len()), (0, 1));
     }
 
     #[test]

@@ -65,14 +65,15 @@ impl Checker<'_> {
     }
 
     fn whole(&mut self, file: &file::Config) -> Config {
+        // nobody sees the empty name: what is wrong has been noted
+        let store = self.store(&file.store);
+        let store = store.unwrap_or_else(|| Store::Sqlite(PathBuf::new()));
         Config {
             endpoint: self.endpoint(file.endpoint.as_deref()),
             listen: self.address("listen", &file.listen),
             advertise: self.advertise(file),
-            // nobody sees the empty name: what is wrong has been noted
-            store: self
-                .store(&file.store)
-                .unwrap_or_else(|| Store::Sqlite(PathBuf::new())),
+            ledger: self.ledger(&file.ledger, &store),
+            store,
             cluster_key: self.cluster_key(file.cluster_key.as_ref()),
             demo_issuer: file
                 .demo_issuer
@@ -293,7 +294,7 @@ impl Checker<'_> {
         }
     }
 
-    fn size(&mut self, path: &str, size: Size, least: Size, most: Size) {
+    pub(super) fn size(&mut self, path: &str, size: Size, least: Size, most: Size) {
         if size < least || size > most {
             self.wrong(path, format!("{size} is out of range; {least} to {most}"));
         }

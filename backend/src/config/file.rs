@@ -3,6 +3,8 @@
 //! Nothing here is believed: `check` turns it into `Config`, which is valid by construction.
 //! Every default stands here once, and the schema and `conf/backend.yaml` are tested against it.
 
+mod ledger;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -10,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use holdfast_conf::Secret;
+pub use ledger::{Ledger, Pool, Postgres, Tls};
 
 use super::unit::{Size, Span};
 
@@ -30,6 +33,9 @@ pub struct Config {
     pub advertise: Option<String>,
     /// Where sessions live when no process holds them.
     pub store: Store,
+    /// Where what must last is written: sessions, orders, fills, the audit trail.
+    #[serde(default)]
+    pub ledger: Ledger,
     /// The secret by which proxies and other backends are known: 64 hex digits. Default: none,
     /// and loopback peers alone are believed.
     #[serde(default)]

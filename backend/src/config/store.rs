@@ -41,7 +41,9 @@ impl Checker<'_> {
             .ok()?;
         Some(Options {
             address: match &shape.password {
-                Some(password) => address.with_password(self.password(password)?),
+                Some(password) => {
+                    address.with_password(self.password("store.redis.password", password)?)
+                }
                 None => address,
             },
             prefix: shape.prefix.clone(),
@@ -49,12 +51,11 @@ impl Checker<'_> {
         })
     }
 
-    fn password(&mut self, shape: &file::Secret) -> Option<String> {
+    pub(super) fn password(&mut self, path: &str, shape: &file::Secret) -> Option<String> {
         let text = secret::raw(shape, self.folder).and_then(|bytes| {
             let text = String::from_utf8(bytes).map_err(|_| "is not text".to_owned())?;
             Ok(text.trim_end_matches(['\r', '\n']).to_owned())
         });
-        text.map_err(|message| self.wrong("store.redis.password", message))
-            .ok()
+        text.map_err(|message| self.wrong(path, message)).ok()
     }
 }

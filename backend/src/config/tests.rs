@@ -23,6 +23,36 @@ fn a_redis_server_is_a_store_and_its_secrets_are_not_shown() {
 }
 
 #[test]
+fn a_database_is_a_ledger_and_its_secrets_are_not_shown() {
+    let text = "store: { redis: { url: 'redis://redis:6379' } }
+ledger: { postgres: { url: 'postgres://ann:hunter2@db/holdfast', tls: off, pool: { max: 9 } } }";
+    let config = Config::parse(Path::new("backend.yaml"), text).expect("a valid file");
+    let LedgerKind::Postgres(server) = &config.ledger.kind else {
+        panic!("no PostgreSQL: {:?}", config.ledger)
+    };
+    assert_eq!(server.max, 9);
+    assert_eq!(server.url.place(), "postgres db:5432/holdfast");
+    let shape: file::Config = serde_saphyr::from_str(text).expect("it has the shape");
+    assert!(!format!("{config:?} {shape:?}").contains("hunter2"));
+}
+
+#[test]
+fn without_a_word_the_ledger_is_beside_the_store_or_there_is_none() {
+    let kind = |text: &str| {
+        let config = Config::parse(Path::new("there/backend.yaml"), text);
+        config.expect("a valid file").ledger.kind
+    };
+    let beside = LedgerKind::Sqlite("there/x.ledger.sqlite".into());
+    assert_eq!(kind("store: { sqlite: { file: x.sqlite } }"), beside);
+    let redis = "store: { redis: { url: 'redis://redis:6379' } }";
+    assert_eq!(kind(redis), LedgerKind::Unsaid);
+    assert_eq!(
+        kind(&format!("{redis}\nledger: {{ off: true }}")),
+        LedgerKind::Off
+    );
+}
+
+#[test]
 fn the_file_for_kubernetes_loads_with_the_environment_of_its_deployment() {
     let file = conf("kubernetes/backend.yaml");
     let text = std::fs::read_to_string(&file).expect("file is readable");
@@ -55,6 +85,7 @@ fn the_sample_names_every_key_with_its_default() {
     let defaults = serde_json::to_value(defaults).expect("shape becomes JSON");
     for key in [
         "listen",
+        "ledger",
         "limits",
         "timeouts",
         "heartbeat",

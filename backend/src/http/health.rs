@@ -76,7 +76,8 @@ pub(super) async fn websocket(
 pub(super) async fn metrics(State(backend): State<Arc<Backend>>) -> Response {
     let content = [(CONTENT_TYPE, "text/plain; version=0.0.4")];
     let counts = backend.sessions.counts();
-    let text = backend.metrics.text(counts, backend.sessions.is_draining());
+    let (draining, ledger) = (backend.sessions.is_draining(), backend.ledger.as_deref());
+    let text = backend.metrics.text(counts, draining, ledger);
     (content, text).into_response()
 }
 

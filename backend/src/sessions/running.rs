@@ -6,6 +6,7 @@ mod losses;
 mod mail;
 mod past;
 mod persist;
+mod trail;
 mod yielding;
 
 use std::collections::HashMap;
@@ -25,10 +26,11 @@ use tokio::time::sleep_until;
 pub(super) use mail::Mail;
 
 use super::attachment::{Ending, Leg};
+use super::feed::Feed;
 use super::settings::Settings;
 use super::{Me, Refusal, Tally};
-use crate::clock::{self, Instant};
-use crate::store::{Fence, Found, Store, StoreError};
+use crate::clock::{self, Instant, wall_ms};
+use crate::store::{Fence, Found, Kept, Store, StoreError};
 
 /// What the task shares with its legs and with those who ask.
 pub(super) struct Shared {
@@ -103,7 +105,11 @@ pub(super) struct Running {
     pub(super) tickets: HashMap<Ticket, oneshot::Sender<Result<Answer, Refusal>>>,
     pub(super) last_ticket: u64,
     pub(super) append: Option<Write>,
-    pub(super) snapshot: Option<Write>,
+    pub(super) snapshot: Option<Pending<Kept>>,
+    /// Where the ledger is fed; none without one.
+    pub(super) feed: Option<Feed>,
+    /// The last fact that the open snapshot takes along.
+    pub(super) posting: Option<u64>,
     /// Whether this still is the owner is being asked.
     pub(super) check: Option<Pending<Option<Found>>>,
     /// Mail that could not be taken up before the open append is done.
@@ -202,6 +208,10 @@ impl Running {
     /// Lets the market go on to now, then opens the next append. Says whether it is there.
     fn go_on(&mut self) -> Advanced {
         if !self.holder.serves() {
+            return Advanced::Done;
+        }
+        if self.waits_for_its_trail() {
+            self.times.pulse = clock::now() + self.settings.pulse;
             return Advanced::Done;
         }
         let (grown, advanced) = {
@@ -323,11 +333,6 @@ impl Running {
         let elapsed = clock::now().duration_since(self.times.started).as_millis();
         u64::try_from(elapsed).unwrap_or(u64::MAX)
     }
-}
-
-/// Wall time in milliseconds since 1970.
-pub(in crate::sessions) fn wall_ms() -> u64 {
-    u64::try_from(clock::wall().as_millis()).unwrap_or(u64::MAX)
 }
 
 async fn pending<T>(asked: &mut Option<Pending<T>>) -> Result<T, StoreError> {

@@ -8,6 +8,7 @@ use holdfast_session::message::Problem;
 use holdfast_session::ownership::{
     Claim, Holder, Owner, Record, ReleaseAnswer, Step, after_release, judge,
 };
+use holdfast_session::trail::Why;
 use tokio::sync::mpsc;
 
 use super::running::{Running, Shared, Times};
@@ -160,12 +161,13 @@ impl Inner {
             tracing::warn!(session = %id, "the store may have lost its last moments: new epoch");
         }
         let Revived {
-            engine,
+            mut engine,
             log,
             same_epoch,
             mark,
         } = revived;
         let shared = Shared::new(id, found.subject, found.created_ms, log);
+        self.enrol(&shared, &mut engine, Why::NoTrail);
         let revived_at = Some(mark).filter(|_| same_epoch);
         let holder = Holder::new(claim, found.record.lineage(), 0);
         Ok(self.start(shared, engine, holder, revived_at))
@@ -218,6 +220,8 @@ impl Inner {
             last_ticket: 0,
             append: None,
             snapshot: None,
+            feed: self.feed.clone(),
+            posting: None,
             check: None,
             held: None,
             held_is_ready: false,

@@ -1,6 +1,8 @@
 //! What every store promises, as one list of tests over the trait. A new store
 //! is done when all of them hold for it.
 
+mod outbox;
+
 use std::sync::Arc;
 
 use holdfast_session::id::{ClaimId, Incarnation, SessionId};
@@ -27,6 +29,7 @@ pub async fn conforms(stores: &[Arc<dyn Store>]) {
     the_claims_before_are_remembered_with_each(&**a, &**b).await;
     an_ended_session_is_remembered_but_empty(&**a, &**b).await;
     a_subject_sees_its_own_sessions_newest_first(&**a).await;
+    outbox::conforms(&**a, &**b).await;
 }
 
 async fn what_one_handle_writes_another_reads(a: &dyn Store, b: &dyn Store) {
@@ -92,7 +95,7 @@ async fn writes_under_an_older_claim_are_refused(a: &dyn Store, b: &dyn Store) {
     assert_eq!(a.append(old, records(&["late"])).await, Err(fenced.clone()));
     assert_eq!(keep(a, old, snapshot(0, 5)).await, Err(fenced.clone()));
     assert_eq!(a.mark(old, true, true).await, Err(fenced.clone()));
-    assert_eq!(a.end(old).await, Err(fenced.clone()));
+    assert_eq!(a.end(old, None).await, Err(fenced.clone()));
     assert_eq!(a.read_back(old).await, Err(fenced.clone()));
     assert_eq!(
         a.claim(old.session, old.claim, record(2, 8)).await,
@@ -257,7 +260,7 @@ async fn the_claims_before_are_remembered_with_each(a: &dyn Store, b: &dyn Store
 
 async fn an_ended_session_is_remembered_but_empty(a: &dyn Store, b: &dyn Store) {
     let fence = created(a, 10).await;
-    a.end(fence).await.expect("the owner");
+    a.end(fence, None).await.expect("the owner");
     let found = b
         .find(fence.session)
         .await
@@ -324,7 +327,8 @@ pub(super) async fn keep(
     fence: Fence,
     snapshot: Snapshot,
 ) -> Result<(), StoreError> {
-    store.snapshot(fence, snapshot, Horizon::default()).await
+    let kept = store.snapshot(fence, snapshot, Horizon::default()).await;
+    kept.map(drop)
 }
 
 pub(super) fn new(id: u128, subject: Option<&str>, created_ms: u64) -> New {
@@ -362,6 +366,7 @@ pub(super) fn snapshot(length: u64, seq: u64) -> Snapshot {
         state: format!("state {seq}").into_bytes(),
         about: "about 0".into(),
         last_act: false,
+        post: None,
     }
 }
 

@@ -15,6 +15,7 @@ mod address;
 mod identity;
 mod keys;
 mod link;
+mod outbox;
 mod reply;
 mod script;
 
@@ -31,9 +32,10 @@ pub use address::Address;
 use self::identity::{Memory, identity};
 use self::keys::Keys;
 use self::link::Link;
+use self::outbox::posted;
 use self::reply::{FOUND, Fields};
 use self::script::{Scripts, call, fenced};
-use super::{Fence, Found, Horizon, New, Snapshot, State, Store, StoreError};
+use super::{Fence, Found, Horizon, Kept, New, Post, Snapshot, State, Store, StoreError};
 
 /// How many sessions of a subject are listed at most: the newest.
 const LISTED_MAX: usize = 1_000;
@@ -133,6 +135,8 @@ impl RedisStore {
 impl Store for RedisStore {
     async fn create(&self, new: New) -> Result<(), StoreError> {
         self.index(&new).await?;
+        let post = new.snapshot.post.as_ref();
+        self.announce(new.id, post).await?;
         let keys = self.keys.session(new.id);
         let mut create = call(&self.scripts.create, &keys);
         owned(&mut create, &new.record);
@@ -142,9 +146,9 @@ impl Store for RedisStore {
         create
             .arg(flag(new.snapshot.last_act))
             .arg(new.snapshot.state);
-        if let Some(subject) = new.subject {
-            create.arg(subject);
-        }
+        let anonymous = flag(new.subject.is_none());
+        create.arg(anonymous).arg(new.subject.unwrap_or_default());
+        posted(&mut create, new.snapshot.post);
         reply::done(self.call(create).await?)
     }
 
@@ -184,7 +188,9 @@ impl Store for RedisStore {
         fence: Fence,
         snapshot: Snapshot,
         horizon: Horizon,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Kept, StoreError> {
+        let post = snapshot.post.as_ref();
+        self.announce(fence.session, post).await?;
         let keys = self.keys.session(fence.session);
         let mut write = fenced(&self.scripts.snapshot, &keys, fence);
         write
@@ -198,7 +204,8 @@ impl Store for RedisStore {
             .arg(horizon.seq)
             .arg(horizon.at_ms)
             .arg(horizon.length);
-        reply::done(self.call(write).await?)
+        posted(&mut write, snapshot.post);
+        reply::kept(self.call(write).await?)
     }
 
     async fn past(&self, fence: Fence, seq: u64) -> Result<Option<State>, StoreError> {
@@ -221,10 +228,12 @@ impl Store for RedisStore {
         reply::state(self.call(read).await?)?.ok_or_else(|| reply::unreadable("a snapshot"))
     }
 
-    async fn end(&self, fence: Fence) -> Result<(), StoreError> {
+    async fn end(&self, fence: Fence, post: Option<Post>) -> Result<(), StoreError> {
+        self.announce(fence.session, post.as_ref()).await?;
         let keys = self.keys.session(fence.session);
         let mut end = fenced(&self.scripts.end, &keys, fence);
         end.arg(u64::try_from(REMEMBERED.as_millis()).unwrap_or(u64::MAX));
+        posted(&mut end, post);
         reply::done(self.call(end).await?)?;
         self.unlist(fence.session).await
     }

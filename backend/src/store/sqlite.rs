@@ -9,6 +9,7 @@
 //! moments, which is why each session remembers under which start of the
 //! machine it was written. A process stopped inside a write blocks the file for all.
 
+mod outbox;
 mod read;
 mod schema;
 mod write;
@@ -24,7 +25,10 @@ use holdfast_session::ownership::{Claim, Record};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Fence, Found, Horizon, New, Snapshot, State, Store, StoreError};
+use super::{
+    Fence, Found, Horizon, Kept, New, Outbox, Place, Post, Snapshot, State, Store, StoreError,
+    Waiting,
+};
 
 /// How many writes may wait for the writing thread.
 const WRITES_WAITING_MAX: usize = 4_096;
@@ -116,7 +120,7 @@ impl Store for SqliteStore {
         fence: Fence,
         snapshot: Snapshot,
         horizon: Horizon,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Kept, StoreError> {
         let boot = Arc::clone(&self.boot);
         self.write(Box::new(move |tx| {
             write::snapshot(tx, fence, &snapshot, horizon, &boot)
@@ -146,8 +150,9 @@ impl Store for SqliteStore {
         self.newest(fence.session).await
     }
 
-    async fn end(&self, fence: Fence) -> Result<(), StoreError> {
-        self.write(Box::new(move |tx| write::end(tx, fence))).await
+    async fn end(&self, fence: Fence, post: Option<Post>) -> Result<(), StoreError> {
+        self.write(Box::new(move |tx| write::end(tx, fence, post.as_ref())))
+            .await
     }
 
     async fn list(&self, subject: Option<&str>, limit: usize) -> Result<Vec<Found>, StoreError> {
@@ -163,6 +168,25 @@ impl Store for SqliteStore {
             db.query_row("SELECT 1", [], |_| Ok(())).map_err(failed)
         }))
         .await
+    }
+}
+
+#[async_trait]
+impl Outbox for SqliteStore {
+    async fn outboxes(&self, before_ms: u64, limit: usize) -> Result<Vec<SessionId>, StoreError> {
+        self.read(Box::new(move |db| outbox::outboxes(db, before_ms, limit)))
+            .await
+    }
+
+    async fn outbox(&self, id: SessionId, limit: usize) -> Result<Vec<Waiting>, StoreError> {
+        self.read(Box::new(move |db| outbox::outbox(db, id, limit)))
+            .await
+    }
+
+    async fn clear(&self, id: SessionId, place: &Place) -> Result<(), StoreError> {
+        let place = place.clone();
+        self.write(Box::new(move |tx| outbox::clear(tx, id, &place)))
+            .await
     }
 }
 

@@ -4,6 +4,7 @@ mod events;
 mod grpc;
 mod health;
 mod http;
+mod ledger;
 mod owners;
 mod processes;
 mod sessions;

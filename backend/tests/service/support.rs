@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod folder;
 pub(crate) mod live;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod redis;
 

@@ -10,7 +10,8 @@ use crate::message::{Answer, Command, Problem};
 use crate::trail::{Began, DATA_MAX, Entry, Executed, Trail, What, Why};
 
 impl Engine {
-    /// From here on facts are noted, in a trail called `id`.
+    /// From here on facts are noted in a trail called `id`, after those that no snapshot
+    /// has taken along yet.
     pub fn begin_trail(&mut self, log: &Log, id: Epoch, why: Why) {
         let began = Began {
             why,
@@ -19,8 +20,12 @@ impl Engine {
             epoch: log.epoch().clone(),
             seq: log.top(),
         };
+        let before = self.trail.take();
         let mut trail = Trail::new(id);
         trail.note(self.time_ms(), What::Began(began));
+        for (at_ms, what) in before.into_iter().flat_map(Trail::into_news) {
+            trail.note(at_ms, what);
+        }
         self.trail = Some(trail);
     }
 

@@ -7,7 +7,7 @@ use holdfast_session::ownership::{Claim, Record};
 use super::{Goes, Over, Running};
 use crate::random;
 use crate::sessions::tally::Loss;
-use crate::store::{New, StoreError};
+use crate::store::{Kept, New, StoreError};
 
 impl Running {
     /// The store does not take a write of this owner.
@@ -60,6 +60,7 @@ impl Running {
 
     /// Writes a snapshot before anything else: it stands for what is missing.
     pub(super) fn stand_for_the_lost(&mut self, why: &str) -> Goes {
+        self.post_again();
         self.open_snapshot();
         self.trouble(why)
     }
@@ -70,6 +71,7 @@ impl Running {
         self.holder.renew(claim, now_ms);
         self.engine.renew(claim.generation);
         self.claimed_length = self.engine.length();
+        self.note_owner();
     }
 
     pub(super) fn next_claim(&self) -> Claim {
@@ -123,14 +125,18 @@ impl Running {
             }
             Err(error) => return Err(error),
         }
+        self.post_again();
+        let snapshot = self.state(last_act).ok_or(StoreError::Busy)?;
+        let posting = snapshot.post.as_ref().map(|post| post.parcel.last);
         let new = New {
             id: self.shared.id,
             record: self.record(claim),
             subject: self.shared.subject.clone(),
             created_ms: self.shared.created_ms,
-            snapshot: self.state(last_act).ok_or(StoreError::Busy)?,
+            snapshot,
         };
         self.store.create(new).await?;
+        self.posted(posting, Kept::Whole);
         self.tally.lost(Loss::Session);
         tracing::warn!(session = %self.shared.id, "the store had lost the session: written anew");
         Ok(())

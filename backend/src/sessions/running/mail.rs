@@ -185,11 +185,14 @@ impl Running {
     }
 
     async fn end(&mut self, reply: oneshot::Sender<Result<(), Refusal>>) -> Goes {
-        let ended = self.store.end(self.fence()).await;
+        let ended = self.store.end(self.fence(), self.last_post()).await;
         let answer = ended.clone();
         drop(reply.send(answer.map_err(|error| Refusal::unavailable(error.to_string()))));
         match ended {
-            Ok(()) => Goes::Break(Over::Ended),
+            Ok(()) => {
+                self.tell_of_the_end();
+                Goes::Break(Over::Ended)
+            }
             Err(error) if Self::is_lost(&error) => self.refused(error).await,
             Err(_) => Goes::Continue(()),
         }

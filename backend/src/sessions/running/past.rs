@@ -5,7 +5,8 @@ use holdfast_session::engine::{Engine, Stored};
 use holdfast_session::log::{ENTRIES_MAX, KEPT_MS};
 use tokio::time::timeout;
 
-use super::{Running, wall_ms};
+use super::Running;
+use crate::clock::wall_ms;
 use crate::store::{Horizon, State, StoreError};
 
 /// More records than this are not kept for the sake of who might come back.

@@ -9,11 +9,11 @@ use holdfast_session::message::Problem;
 use holdfast_session::ownership::{Claim, Served};
 use tokio::time::timeout;
 
-use super::{Goes, Over, Running, wall_ms};
-use crate::clock::{self, Instant};
+use super::{Goes, Over, Running};
+use crate::clock::{self, Instant, wall_ms};
 use crate::random;
 use crate::sessions::tally::Loss;
-use crate::store::{Fence, Found, Snapshot, StoreError};
+use crate::store::{Fence, Found, Kept, Snapshot, StoreError};
 
 /// Nobody takes a session from an owner that is silent for less: a release is waited
 /// for at least so long.
@@ -208,15 +208,18 @@ impl Running {
             self.times.snapshot = clock::now() + self.settings.pulse;
             return;
         };
+        self.posting = snapshot.post.as_ref().map(|post| post.parcel.last);
         let (store, fence, horizon) = (self.store.clone(), self.fence(), self.horizon());
         self.snapshot = Some(Box::pin(async move {
             store.snapshot(fence, snapshot, horizon).await
         }));
     }
 
-    pub(super) async fn snapshot_written(&mut self, done: Result<(), StoreError>) -> Goes {
+    pub(super) async fn snapshot_written(&mut self, done: Result<Kept, StoreError>) -> Goes {
+        let posting = self.posting.take();
         match done {
-            Ok(()) => {
+            Ok(kept) => {
+                self.posted(posting, kept);
                 self.times.check = clock::now() + self.settings.check_interval;
                 self.times.silent = None;
                 if self.times.trouble.is_some() && !self.engine.is_open() {
@@ -254,6 +257,7 @@ impl Running {
             state,
             about,
             last_act,
+            post: self.post(),
         })
     }
 

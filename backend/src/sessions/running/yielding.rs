@@ -5,6 +5,7 @@ use std::time::Duration;
 use holdfast_session::id::Epoch;
 use holdfast_session::log::Log;
 use holdfast_session::ownership::OnRelease;
+use holdfast_session::trail::Why;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -67,8 +68,12 @@ impl Running {
             let written = snapshot.await;
             self.snapshot = None;
             match written {
+                Ok(kept) => {
+                    let posting = self.posting.take();
+                    self.posted(posting, kept);
+                }
                 // the last one, below, is what counts
-                Ok(()) | Err(StoreError::Missing | StoreError::Fenced { .. }) => {}
+                Err(StoreError::Missing | StoreError::Fenced { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -82,10 +87,14 @@ impl Running {
         let Some(snapshot) = self.state(true) else {
             return Err(StoreError::Busy);
         };
+        let posting = snapshot.post.as_ref().map(|post| post.parcel.last);
         let horizon = self.horizon();
         match self.store.snapshot(self.fence(), snapshot, horizon).await {
             Err(StoreError::Missing) => self.write_anew(true).await?,
-            written => written?,
+            written => {
+                let kept = written?;
+                self.posted(posting, kept);
+            }
         }
         self.let_go();
         Ok(())
@@ -143,6 +152,10 @@ impl Running {
                     let mut log = self.shared.log.lock();
                     *log = Log::new(Epoch::new(bits64()), log.top());
                     self.revived_at = None;
+                    if self.feed.is_some() {
+                        let trail = log.epoch().clone();
+                        self.engine.begin_trail(&log, trail, Why::Epoch);
+                    }
                 }
                 // the last one in the store says that nothing has happened since
                 self.open_snapshot();

@@ -8,7 +8,10 @@ use holdfast_session::id::SessionId;
 use holdfast_session::ownership::{Claim, Record};
 use parking_lot::Mutex;
 
-use crate::store::{Fence, Found, Horizon, New, Snapshot, State, Store, StoreError};
+use crate::store::{
+    Fence, Found, Horizon, Kept, New, Outbox, Place, Post, Snapshot, State, Store, StoreError,
+    Waiting,
+};
 
 /// What becomes of the next append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +99,7 @@ impl Store for Flaky {
         fence: Fence,
         snapshot: Snapshot,
         horizon: Horizon,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Kept, StoreError> {
         self.gone()?;
         self.inner.snapshot(fence, snapshot, horizon).await
     }
@@ -116,8 +119,8 @@ impl Store for Flaky {
         self.inner.read_back(fence).await
     }
 
-    async fn end(&self, fence: Fence) -> Result<(), StoreError> {
-        self.inner.end(fence).await
+    async fn end(&self, fence: Fence, post: Option<Post>) -> Result<(), StoreError> {
+        self.inner.end(fence, post).await
     }
 
     async fn list(&self, subject: Option<&str>, limit: usize) -> Result<Vec<Found>, StoreError> {
@@ -127,5 +130,23 @@ impl Store for Flaky {
     async fn probe(&self) -> Result<(), StoreError> {
         self.gone()?;
         self.inner.probe().await
+    }
+}
+
+#[async_trait]
+impl Outbox for Flaky {
+    async fn outboxes(&self, before_ms: u64, limit: usize) -> Result<Vec<SessionId>, StoreError> {
+        self.gone()?;
+        self.inner.outboxes(before_ms, limit).await
+    }
+
+    async fn outbox(&self, id: SessionId, limit: usize) -> Result<Vec<Waiting>, StoreError> {
+        self.gone()?;
+        self.inner.outbox(id, limit).await
+    }
+
+    async fn clear(&self, id: SessionId, place: &Place) -> Result<(), StoreError> {
+        self.gone()?;
+        self.inner.clear(id, place).await
     }
 }

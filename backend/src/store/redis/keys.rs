@@ -22,6 +22,7 @@ impl Keys {
             record: named("record"),
             journal: named("journal"),
             snapshots: [named("one"), named("two"), named("three")],
+            outbox: named("outbox"),
         }
     }
 
@@ -31,6 +32,11 @@ impl Keys {
             Some(subject) => format!("{}:subject:{subject}", self.prefix),
             None => format!("{}:anonymous", self.prefix),
         }
+    }
+
+    /// The sessions in whose outbox something may wait for the ledger, by when it was announced.
+    pub(super) fn outboxes(&self) -> String {
+        format!("{}:outboxes", self.prefix)
     }
 
     /// A random text that is there as long as nobody empties the store.
@@ -45,12 +51,13 @@ pub(super) struct SessionKeys {
     pub(super) record: String,
     journal: String,
     snapshots: [String; 3],
+    outbox: String,
 }
 
 impl SessionKeys {
     /// In the order in which scripts expect them.
-    pub(super) fn all(&self) -> [&str; 5] {
+    pub(super) fn all(&self) -> [&str; 6] {
         let [one, two, three] = &self.snapshots;
-        [&self.record, &self.journal, one, two, three]
+        [&self.record, &self.journal, one, two, three, &self.outbox]
     }
 }

@@ -4,7 +4,7 @@ use holdfast_session::id::{Incarnation, SessionId};
 use holdfast_session::ownership::{Ancestors, Claim, Owner, Record};
 use redis::{FromRedisValue, Value};
 
-use crate::store::{Found, Snapshot, State, StoreError};
+use crate::store::{Found, Kept, Place, Snapshot, State, StoreError, Waiting};
 
 /// The fields of a record, in the order of [`found`].
 pub(super) const FOUND: [&str; 13] = [
@@ -31,8 +31,14 @@ pub(super) fn done(reply: Vec<Value>) -> Result<(), StoreError> {
     told(reply).map(drop)
 }
 
+/// The same of a write that may have added to the outbox.
+pub(super) fn kept(reply: Vec<Value>) -> Result<Kept, StoreError> {
+    let numbers = told(reply)?.next().is_some();
+    Ok(if numbers { Kept::Numbers } else { Kept::Whole })
+}
+
 /// What follows when a script says that it is done.
-fn told(reply: Vec<Value>) -> Result<impl Iterator<Item = Value>, StoreError> {
+pub(super) fn told(reply: Vec<Value>) -> Result<impl Iterator<Item = Value>, StoreError> {
     let mut reply = reply.into_iter();
     let status: String = next(&mut reply)?;
     match status.as_str() {
@@ -70,6 +76,7 @@ pub(super) fn state(reply: Vec<Value>) -> Result<Option<State>, StoreError> {
             .flatten()
             .ok_or_else(|| unreadable("a state"))?,
         about,
+        post: None,
     };
     let records: Vec<Vec<u8>> = next(&mut reply)?;
     Ok(Some(State {
@@ -78,6 +85,19 @@ pub(super) fn state(reply: Vec<Value>) -> Result<Option<State>, StoreError> {
         length,
         rewound,
     }))
+}
+
+/// One entry of an outbox.
+pub(super) fn waiting(entry: Value) -> Result<Waiting, StoreError> {
+    let mut fields = next::<Fields>(&mut std::iter::once(entry))?.into_iter();
+    Ok(Waiting {
+        place: Place(text(&mut fields)?),
+        at_ms: parsed(&mut fields)?,
+        trail: parsed(&mut fields)?,
+        first: parsed(&mut fields)?,
+        last: parsed(&mut fields)?,
+        body: fields.next().flatten(),
+    })
 }
 
 /// What is known about a session; `None`: nothing.

@@ -15,6 +15,9 @@ pub(super) struct Scripts {
     pub(super) end: Script,
     pub(super) read_back: Script,
     pub(super) past: Script,
+    pub(super) outbox: Script,
+    pub(super) clear: Script,
+    pub(super) forget: Script,
 }
 
 macro_rules! guarded {
@@ -34,6 +37,9 @@ impl Scripts {
             end: guarded!("lua/end.lua"),
             read_back: guarded!("lua/read_back.lua"),
             past: guarded!("lua/past.lua"),
+            outbox: guarded!("lua/outbox.lua"),
+            clear: guarded!("lua/clear.lua"),
+            forget: Script::new(include_str!("lua/forget.lua")),
         }
     }
 }

@@ -153,7 +153,10 @@ async fn a_full_server_refuses_appends_whole_and_still_lets_go() {
         .await
         .expect("room again");
     server.say(&["CONFIG", "SET", "maxmemory", "1"]);
-    store.end(next).await.expect("what gives room is done");
+    store
+        .end(next, None)
+        .await
+        .expect("what gives room is done");
 }
 
 #[tokio::test]
@@ -194,7 +197,7 @@ async fn the_list_of_a_subject_is_bounded_and_forgets_what_ended() {
         claim: newest.record.claim,
         length: 0,
     };
-    store.end(fence).await.expect("its owner ends it");
+    store.end(fence, None).await.expect("its owner ends it");
     let listed = store.list(Some("ann"), 5_000).await.expect("a list");
     assert_eq!(listed.len(), LISTED_MAX - 1);
 }

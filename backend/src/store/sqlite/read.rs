@@ -124,6 +124,7 @@ fn snapshot(row: &Row<'_>, about: String) -> rusqlite::Result<Snapshot> {
         last_act: row.get(2)?,
         state: row.get(3)?,
         about,
+        post: None,
     })
 }
 

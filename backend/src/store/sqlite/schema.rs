@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "
     CREATE TABLE session (
         id          BLOB PRIMARY KEY,
@@ -43,6 +43,19 @@ const STEPS: [&str; 3] = [
     "
     ALTER TABLE session ADD COLUMN ancestors TEXT NOT NULL DEFAULT '';
 ",
+    // an older build writes its own number over a later one, and this is done again
+    "
+    CREATE TABLE IF NOT EXISTS parcel (
+        place   INTEGER PRIMARY KEY AUTOINCREMENT,
+        session BLOB NOT NULL,
+        at_ms   INTEGER NOT NULL,
+        trail   TEXT NOT NULL,
+        first   INTEGER NOT NULL,
+        last    INTEGER NOT NULL,
+        body    BLOB
+    );
+    CREATE INDEX IF NOT EXISTS parcel_of ON parcel (session, at_ms);
+",
 ];
 
 /// Brings a new or older file up to date.
@@ -52,6 +65,8 @@ pub(super) fn prepare(db: &mut Connection) -> rusqlite::Result<()> {
     for step in STEPS.iter().skip(done as usize) {
         tx.execute_batch(step)?;
     }
-    tx.pragma_update(None, "user_version", STEPS.len() as u32)?;
+    if (done as usize) < STEPS.len() {
+        tx.pragma_update(None, "user_version", STEPS.len() as u32)?;
+    }
     tx.commit()
 }

@@ -5,8 +5,8 @@ use holdfast_session::ownership::{Claim, Record};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
-use super::failed;
-use crate::store::{Fence, Horizon, New, Snapshot, StoreError};
+use super::{failed, outbox};
+use crate::store::{Fence, Horizon, Kept, New, Post, Snapshot, StoreError};
 
 /// One write. It checks before it changes anything, so that one that is refused
 /// leaves the others of its batch alone.
@@ -93,7 +93,10 @@ pub(super) fn create(tx: &Transaction<'_>, new: &New, boot: &str) -> Result<(), 
         ])
     })
     .map_err(failed)?;
-    insert_snapshot(tx, new.id, &new.snapshot).map_err(failed)
+    insert_snapshot(tx, new.id, &new.snapshot)
+        .and_then(|()| outbox::post(tx, new.id, new.snapshot.post.as_ref()))
+        .map(drop)
+        .map_err(failed)
 }
 
 pub(super) fn claim(
@@ -150,7 +153,7 @@ pub(super) fn snapshot(
     snapshot: &Snapshot,
     horizon: Horizon,
     boot: &str,
-) -> Result<(), StoreError> {
+) -> Result<Kept, StoreError> {
     let actual = guard(tx, fence.session, fence.claim)?;
     if actual > fence.length {
         return Err(StoreError::Length { actual });
@@ -186,7 +189,8 @@ pub(super) fn snapshot(
         .execute([session])?;
         tx.prepare_cached("UPDATE session SET about = ?2, boot = ?3 WHERE id = ?1")?
             .execute(params![session, snapshot.about, boot])?;
-        set_length(tx, fence.session, fence.length)
+        set_length(tx, fence.session, fence.length)?;
+        outbox::post(tx, fence.session, snapshot.post.as_ref())
     };
     write().map_err(failed)
 }
@@ -204,13 +208,18 @@ pub(super) fn mark(
         .map_err(failed)
 }
 
-pub(super) fn end(tx: &Transaction<'_>, fence: Fence) -> Result<(), StoreError> {
+pub(super) fn end(
+    tx: &Transaction<'_>,
+    fence: Fence,
+    post: Option<&Post>,
+) -> Result<(), StoreError> {
     guard(tx, fence.session, fence.claim)?;
     let session = key(fence.session);
     let write = || {
         clear(tx, fence.session)?;
         tx.prepare_cached("UPDATE session SET ended = 1 WHERE id = ?1")?
-            .execute([session])
+            .execute([session])?;
+        outbox::post(tx, fence.session, post)
     };
     write().map(drop).map_err(failed)
 }

@@ -1,7 +1,8 @@
--- The keys of one session, all in one slot of a cluster: its record, its journal, and three places
--- for snapshots. Scripts run one at a time and check before they change anything, so each is done
--- whole or not at all. Numbers go in and out as text: Lua would round.
+-- The keys of one session, all in one slot of a cluster: its record, its journal, three places for
+-- snapshots, and what waits for the ledger. Scripts run one at a time and check before they change
+-- anything, so each is done whole or not at all. Numbers go in and out as text: Lua would round.
 local record, journal, places = KEYS[1], KEYS[2], {KEYS[3], KEYS[4], KEYS[5]}
+local outbox = KEYS[6]
 
 -- The length of the journal if the claim (ARGV[1] generation, ARGV[2] id) stands, or why not.
 local function guard()
@@ -51,4 +52,25 @@ end
 -- gives memory back, or lets a session go to another owner, must not be refused.
 local function even_when_full()
   redis.call('HDEL', record, '')
+end
+
+-- Adds to what waits for the ledger, if there is something from ARGV[from] on: trail, first, last,
+-- at_ms, room in bytes, body. In an outbox that is full its numbers alone, lengthening those before.
+local function post(from)
+  if not ARGV[from] then return {'ok'} end
+  local trail, first, last, at_ms = ARGV[from], ARGV[from + 1], ARGV[from + 2], ARGV[from + 3]
+  local entry = {'trail', trail, 'first', first, 'last', last, 'at_ms', at_ms}
+  local held = redis.call('MEMORY', 'USAGE', outbox, 'SAMPLES', 0) or 0
+  if held + #ARGV[from + 5] <= tonumber(ARGV[from + 4]) then
+    redis.call('XADD', outbox, '*', 'body', ARGV[from + 5], unpack(entry))
+    return {'ok'}
+  end
+  local newest = redis.call('XREVRANGE', outbox, '+', '-', 'COUNT', 1)[1]
+  local numbers = newest and newest[2]
+  if numbers and numbers[1] == 'trail' and numbers[2] == trail then
+    entry[4], entry[8] = numbers[4], numbers[8]
+    redis.call('XDEL', outbox, newest[1])
+  end
+  redis.call('XADD', outbox, '*', unpack(entry))
+  return {'ok', 'numbers'}
 end

@@ -1,5 +1,5 @@
 -- ARGV: generation, claim, length of the journal, then of the snapshot: length, seq, at_ms,
--- last_act, state, about; then the horizon: seq, at_ms, length.
+-- last_act, state, about; then the horizon: seq, at_ms, length; then what `post` takes.
 local length, refused = guard()
 if not length then return refused end
 if tonumber(length) > tonumber(ARGV[3]) then return {'length', length} end
@@ -37,4 +37,4 @@ else
 end
 redis.call('HSET', record, 'written', tostring(written), 'first', tostring(from), 'length', ARGV[3],
   'about', ARGV[9], 'run', run())
-return {'ok'}
+return post(13)
