@@ -159,6 +159,11 @@ async fn what_comes_again_is_not_recorded_again(place: &Place) {
     assert_eq!(ledger.record(&both).await.expect("taken").facts, 2);
     assert_eq!(place.reader.count("order_reports").await, 6);
     assert_eq!(mark(place, 1).await, "6 0");
+    // nor is an entry of the output log, should it ever come under another number
+    let moved = loaded(1, [fact(7, order(6, "open"))]);
+    ledger.record(&[moved]).await.expect("taken");
+    assert_eq!(place.reader.count("order_reports").await, 6);
+    assert_eq!(mark(place, 1).await, "7 0");
 }
 
 async fn many_may_carry_the_same(place: &Place) {
