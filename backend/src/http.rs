@@ -3,6 +3,7 @@
 //! | module | what it serves |
 //! |---|---|
 //! | `sessions` `simulator` `orders` `market` `audit` | the REST interface below `/api/v1` |
+//! | `ledger` | what lasts longer than a session, there too |
 //! | `websocket` `events` | live connections |
 //! | `demo` | tokens for demonstrations |
 //! | `health` `control` | what probes, proxies and Prometheus ask |
@@ -25,6 +26,7 @@ mod dial;
 mod events;
 pub(crate) mod extract;
 mod health;
+mod ledger;
 mod market;
 mod openapi;
 mod orders;
@@ -86,6 +88,10 @@ fn api() -> OpenApiRouter<Arc<Backend>> {
         .routes(routes!(market::fills))
         .routes(routes!(audit::log))
         .routes(routes!(audit::commands))
+        .routes(routes!(ledger::sessions))
+        .routes(routes!(ledger::orders))
+        .routes(routes!(ledger::fills))
+        .routes(routes!(ledger::audit))
         .routes(routes!(websocket::open))
         .routes(routes!(events::open))
         .routes(routes!(demo::token))

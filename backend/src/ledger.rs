@@ -14,12 +14,14 @@
 //! | [`rows`] [`tables`] | what rows are facts, and how are they written |
 //! | [`migrate`] | how does a database become a ledger, or a later one |
 //! | [`postgres`] [`sqlite`] | where is it |
+//! | [`read`] | what may users read of it |
 //! | [`tally`] | how is it doing |
 
 pub mod backlog;
 pub mod carrier;
 pub mod migrate;
 pub mod postgres;
+pub mod read;
 pub mod rows;
 pub mod sqlite;
 mod tables;
@@ -32,6 +34,7 @@ pub use backlog::{Backlog, Lag};
 pub use carrier::Carrier;
 pub use migrate::Report;
 pub use postgres::PostgresLedger;
+use read::Question;
 pub use rows::{Loaded, Recorded};
 pub use sqlite::SqliteLedger;
 pub use tally::Tally;
@@ -47,6 +50,9 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Records parcels, all or none, each fact once.
     async fn record(&self, parcels: &[Loaded]) -> Result<Recorded, LedgerError>;
+
+    /// Rows of a listing, each a JSON object.
+    async fn read(&self, question: &Question) -> Result<Vec<String>, LedgerError>;
 
     /// Its connections.
     fn pool(&self) -> Pool;

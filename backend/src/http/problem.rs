@@ -119,6 +119,17 @@ impl IntoResponses for OfSession {
     }
 }
 
+/// The failures of questions to the ledger, for the description.
+pub(super) struct OfLedger;
+
+impl IntoResponses for OfLedger {
+    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
+        let mut responses = described(&[Code::NotFound]);
+        responses.extend(Any::responses());
+        responses
+    }
+}
+
 /// The failures of commands besides, for the description.
 pub(super) struct OfCommand;
 

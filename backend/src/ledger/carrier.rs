@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::backlog::Due;
+use super::read::Question;
 use super::{Backlog, Lag, Ledger, LedgerError, Loaded, Pool, Tally};
 use crate::clock;
 use crate::random;
@@ -82,6 +83,11 @@ impl Health {
     /// Its connections.
     pub fn pool(&self) -> Pool {
         self.ledger.pool()
+    }
+
+    /// Rows of a listing, each a JSON object.
+    pub async fn read(&self, question: &Question) -> Result<Vec<String>, LedgerError> {
+        self.ledger.read(question).await
     }
 
     /// Brings the gauges up to date.

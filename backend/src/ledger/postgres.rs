@@ -12,6 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres};
 
 use super::migrate::{self, Applied, Report};
+use super::read::Question;
 use super::rows::{self, Writing};
 use super::tables::Table;
 use super::{Ledger, LedgerError, Loaded, Pool, Recorded};
@@ -145,7 +146,22 @@ impl PostgresLedger {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let acquired = self.pool.acquire().await;
         self.waiting.fetch_sub(1, Ordering::Relaxed);
-        acquired.map_err(|error| LedgerError::of(&error))
+        match acquired {
+            Ok(connection) => Ok(connection),
+            Err(sqlx::Error::PoolTimedOut) if self.pool.size() == 0 => Err(self.why().await),
+            Err(error) => Err(LedgerError::of(&error)),
+        }
+    }
+
+    /// The pool dials again and again, and in the end says only that it has no connection.
+    async fn why(&self) -> LedgerError {
+        let options = self.pool.connect_options();
+        let dial = PgConnection::connect_with(&options);
+        match tokio::time::timeout(self.options.acquire, dial).await {
+            Ok(Err(error)) => LedgerError::of(&error),
+            Ok(Ok(_)) => LedgerError::of(&sqlx::Error::PoolTimedOut),
+            Err(_) => LedgerError::Away("the database cannot be reached in time".into()),
+        }
     }
 
     /// One piece of work on a connection. A connection whose work did not end in time is closed:
@@ -212,6 +228,25 @@ impl Ledger for PostgresLedger {
             let recorded = rows::record(&mut Batch(&mut tx), parcels).await?;
             tx.commit().await.map_err(told)?;
             Ok(recorded)
+        })
+        .await
+    }
+
+    async fn read(&self, question: &Question) -> Result<Vec<String>, LedgerError> {
+        let (at_ms, session, trail, number) = question.place();
+        let one = question.session.map(|session| session.to_string());
+        let limit = i64::try_from(question.limit).unwrap_or(i64::MAX);
+        let query = sqlx::query_scalar(AssertSqlSafe(question.listing.postgres()))
+            .bind(question.subject.clone())
+            .bind(one)
+            .bind(at_ms)
+            .bind(session.to_owned())
+            .bind(trail.to_owned())
+            .bind(number)
+            .bind(limit);
+        self.work(async |connection| {
+            let rows = query.fetch_all(connection).await;
+            rows.map_err(|error| LedgerError::of(&error))
         })
         .await
     }

@@ -13,6 +13,7 @@ use sqlx::sqlite::{
 use sqlx::{AssertSqlSafe, Connection, Sqlite, SqliteConnection};
 
 use super::migrate::{self, Applied, Report};
+use super::read::Question;
 use super::rows::{self, Writing};
 use super::tables::Table;
 use super::{Ledger, LedgerError, Loaded, Pool, Recorded};
@@ -98,6 +99,23 @@ impl Ledger for SqliteLedger {
         let recorded = rows::record(&mut Batch(&mut tx), parcels).await?;
         tx.commit().await.map_err(told)?;
         Ok(recorded)
+    }
+
+    async fn read(&self, question: &Question) -> Result<Vec<String>, LedgerError> {
+        let (at_ms, session, trail, number) = question.place();
+        let one = question.session.map(|session| session.to_string());
+        let limit = i64::try_from(question.limit).unwrap_or(i64::MAX);
+        let query = sqlx::query_scalar(AssertSqlSafe(question.listing.sqlite()))
+            .bind(question.subject.clone())
+            .bind(one)
+            .bind(at_ms)
+            .bind(session.to_owned())
+            .bind(trail.to_owned())
+            .bind(number)
+            .bind(limit);
+        let mut connection = self.acquire().await?;
+        let rows = query.fetch_all(&mut *connection).await;
+        rows.map_err(|error| LedgerError::of(&error))
     }
 
     fn pool(&self) -> Pool {

@@ -3,9 +3,11 @@
 
 mod backends;
 mod databases;
+mod trader;
 
 use std::sync::Arc;
 
+use holdfast_backend::ledger::read::{self, Key, Question};
 use holdfast_backend::ledger::{Ledger, LedgerError, Loaded, PostgresLedger, SqliteLedger};
 use holdfast_session::id::{Epoch, SessionId};
 use holdfast_session::trail::{Began, Ended, Entry, Executed, Fact, Owner, What, Why};
@@ -145,6 +147,8 @@ async fn facts_are_recorded(place: &Place) {
     a_gap_is_recorded_as_one(place).await;
     rows_say_what_happened(place).await;
     whatever_a_client_sends_can_be_kept(place).await;
+    a_user_reads_their_own_page_by_page(place).await;
+    nobody_reads_what_is_anothers(place).await;
 }
 
 async fn what_comes_again_is_not_recorded_again(place: &Place) {
@@ -287,6 +291,96 @@ async fn whatever_a_client_sends_can_be_kept(place: &Place) {
         .texts(&format!("SELECT kind FROM audit WHERE session = '{id}'"))
         .await;
     assert_eq!(kept, [hostile.replace('\0', "\u{fffd}")]);
+}
+
+async fn a_user_reads_their_own_page_by_page(place: &Place) {
+    let ledger = &place.ledgers[0];
+    two_users_trade(ledger).await;
+    let mut question = Question {
+        listing: &read::FILLS,
+        subject: Some("bob".into()),
+        session: None,
+        after: None,
+        limit: 4,
+    };
+    let mut seen = Vec::new();
+    loop {
+        let page = ledger.read(&question).await.expect("it answers");
+        for row in &page {
+            let row: Value = serde_json::from_str(row).expect("JSON");
+            assert_eq!(
+                (&row["price"], &row["fee"]),
+                (&json!("101.25"), &json!("-0.0001"))
+            );
+            let text = |name: &str| row[name].as_str().expect("text").to_owned();
+            let number = |name: &str| row[name].as_i64().expect("a number");
+            seen.push((number("at_ms"), text("session"), number("number")));
+            question.after = Some(Key {
+                at_ms: number("at_ms"),
+                session: text("session"),
+                trail: text("trail"),
+                number: number("number"),
+            });
+        }
+        if page.len() < 4 {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 9, "three fills of three sessions: {seen:?}");
+    assert!(
+        seen.is_sorted_by(|one, next| one > next),
+        "newest first, each once: {seen:?}"
+    );
+}
+
+async fn nobody_reads_what_is_anothers(place: &Place) {
+    let ledger = &place.ledgers[1];
+    let asked = |subject: &str, session: u128, listing| Question {
+        listing,
+        subject: Some(subject.into()),
+        session: Some(SessionId::new(session)),
+        after: None,
+        limit: 100,
+    };
+    let rows = async |question| ledger.read(&question).await.expect("it answers").len();
+    assert_eq!(rows(asked("eve", 63, &read::FILLS)).await, 3);
+    assert_eq!(rows(asked("eve", 60, &read::FILLS)).await, 0, "another's");
+    assert_eq!(rows(asked("ann", 3, &read::SESSIONS)).await, 1);
+    assert_eq!(rows(asked("ann", 3, &read::ORDERS)).await, 1);
+    let audit = ledger
+        .read(&asked("ann", 3, &read::AUDIT))
+        .await
+        .expect("it answers");
+    let refused = audit
+        .iter()
+        .map(|row| serde_json::from_str(row).expect("JSON"));
+    let refused = refused.filter(|row: &Value| row["ok"] == false);
+    let refused: Vec<_> = refused
+        .map(|row| (row["code"].clone(), row["data"].clone()))
+        .collect();
+    let expected = (json!("unknown_symbol"), json!({ "symbol": "ACME" }));
+    assert_eq!(refused, [expected]);
+}
+
+async fn two_users_trade(ledger: &Arc<dyn Ledger>) {
+    let (bob, eve) = (60..63, 63..64);
+    for (subject, ids) in [("bob", bob), ("eve", eve)] {
+        let owner = || {
+            What::Owner(Owner {
+                endpoint: "a".into(),
+                incarnation: "7".into(),
+                generation: 1,
+                subject: Some(subject.into()),
+                created_ms: 1_000,
+            })
+        };
+        let facts = || {
+            let fills = (2..=4).map(|number| fact(number, fill(number)));
+            std::iter::once(fact(1, owner())).chain(fills)
+        };
+        let parcels: Vec<_> = ids.map(|id| loaded(id, facts())).collect();
+        ledger.record(&parcels).await.expect("taken");
+    }
 }
 
 /// The last fact of a session's trail, and how many are missing.

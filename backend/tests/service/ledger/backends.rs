@@ -1,21 +1,21 @@
 //! Backends as processes, with a PostgreSQL that is taken away from them: orders do not notice,
 //! and in the end the ledger has what the sessions have said, all of it and once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::process::{Command, Output};
 use std::time::Duration;
 
 use http::StatusCode;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, PgPool};
 use tokio::time::interval;
 
-use crate::support::client::Request;
+use super::trader::{Books, Trader};
+use crate::support::client::{Answer, Request};
 use crate::support::folder::Folder;
-use crate::support::live::Socket;
 use crate::support::postgres::Postgres;
 use crate::support::process::Process;
+use crate::support::redis::Redis;
 use crate::support::soon;
 
 const STORE: &str = "store: { sqlite: { file: store.sqlite } }";
@@ -26,207 +26,6 @@ fn lines(url: &str, more: &str) -> String {
         "handoff: {{ hold: 0s, snapshots: 1s }}\nledger: {{ postgres: {{ url: '{url}', \
          tls: off, timeout: 1s, pool: {{ acquire: 1s }} }}{more} }}"
     )
-}
-
-/// A user with a session, who remembers what it has said of orders and fills.
-struct Trader {
-    path: String,
-    id: String,
-    symbol: String,
-    moved_from: &'static str,
-    after: String,
-    /// Orders and fills of the output log, by number.
-    said: BTreeMap<u64, (String, Value)>,
-    commands: u64,
-    rests: Vec<u64>,
-}
-
-impl Trader {
-    async fn new(at: &Process) -> Self {
-        let made = at.ask(Request::post("/api/v1/sessions").json(json!({ "seed": 7 })));
-        let session = made.await.json();
-        let id = session["id"].as_str().expect("an id").to_owned();
-        Self {
-            path: format!("/api/v1/sessions/{id}"),
-            id,
-            symbol: session["symbols"][0]["symbol"]
-                .as_str()
-                .expect("one")
-                .into(),
-            moved_from: "",
-            after: String::new(),
-            said: BTreeMap::new(),
-            commands: 0,
-            rests: Vec::new(),
-        }
-    }
-
-    /// Asks until the session is here: it may be changing hands.
-    async fn ask(&self, at: &Process, request: impl Fn() -> Request<'static>) -> Value {
-        let asked = async {
-            let mut ticks = interval(Duration::from_millis(20));
-            loop {
-                ticks.tick().await;
-                let answer = at.ask(request().header("holdfast-moved-from", self.moved_from));
-                let answer = answer.await;
-                match answer.status {
-                    StatusCode::SERVICE_UNAVAILABLE | StatusCode::MISDIRECTED_REQUEST => {}
-                    status if status.is_success() => return answer,
-                    _ => panic!("{answer:?}"),
-                }
-            }
-        };
-        let answer = soon(asked).await;
-        if answer.body.is_empty() {
-            return Value::Null;
-        }
-        answer.json()
-    }
-
-    /// A few orders of each kind; each is answered as always.
-    async fn trade(&mut self, at: &Process, rounds: usize) {
-        let orders: &'static str = format!("{}/orders", self.path).leak();
-        let symbol = self.symbol.clone();
-        for round in 0..rounds {
-            let side = if round % 2 == 0 { "buy" } else { "sell" };
-            let taken = json!({ "symbol": symbol, "side": side, "type": "market",
-                "quantity": "1" });
-            let rests = json!({ "symbol": symbol, "side": "buy", "type": "limit",
-                "quantity": "1", "price": "60.00" });
-            let refused = json!({ "symbol": "NOPE", "side": "buy", "quantity": "1" });
-            self.ask(at, || Request::post(orders).json(taken.clone()))
-                .await;
-            let order = self
-                .ask(at, || Request::post(orders).json(rests.clone()))
-                .await;
-            self.rests
-                .push(order["order_id"].as_u64().expect("an order"));
-            let answer = at.ask(Request::post(orders).json(refused)).await;
-            assert!(answer.status.is_client_error(), "{answer:?}");
-            self.commands += 3;
-            if let Some(order) = self.rests.pop() {
-                let order: &'static str = format!("{orders}/{order}").leak();
-                let cancel = || Request::new(http::Method::DELETE, order);
-                self.ask(at, cancel).await;
-                self.commands += 1;
-            }
-            self.follow(at).await;
-        }
-    }
-
-    /// Holds the market still: from here on nothing happens by itself.
-    async fn pause(&mut self, at: &Process) {
-        let pause: &'static str = format!("{}/simulator/pause", self.path).leak();
-        self.ask(at, || Request::post(pause).json(json!({}))).await;
-        self.commands += 1;
-        self.follow(at).await;
-    }
-
-    /// Reads the output log to its end.
-    async fn follow(&mut self, at: &Process) {
-        self.recall(at).await;
-        loop {
-            let path: &'static str = format!("{}/log?after={}", self.path, self.after).leak();
-            let page = self.ask(at, || Request::get(path)).await;
-            for entry in page["entries"].as_array().expect("entries") {
-                let id = entry["id"].as_str().expect("an id");
-                let kind = entry["type"].as_str().expect("a type").to_owned();
-                let seq = id.split_once('.').expect("epoch and number").1;
-                if matches!(kind.as_str(), "order" | "fill") {
-                    let seq = seq.parse().expect("a number");
-                    self.said.insert(seq, (kind, entry["data"].clone()));
-                }
-                self.after = id.to_owned();
-            }
-            match page["next"].as_str() {
-                Some(next) => self.after = next.to_owned(),
-                None => return,
-            }
-        }
-    }
-
-    /// A new owner makes entries from before its snapshot again when a connection comes back to
-    /// them; whoever only reads does not get them.
-    async fn recall(&self, at: &Process) {
-        let (path, after) = (&self.path, &self.after);
-        let log = format!("{path}/log?after={after}");
-        let answer = at.ask(Request::get(&log).header("holdfast-moved-from", self.moved_from));
-        if answer.await.status == StatusCode::NOT_FOUND {
-            let path = format!("{path}/ws?client=reader&last_event_id={after}");
-            let dialled = Socket::dial_at(at.address, &path, &[]).await;
-            drop(dialled.expect("it is the owner"));
-        }
-    }
-
-    fn said_of(&self, kind: &str) -> BTreeMap<u64, &Value> {
-        let of_kind = self.said.iter().filter(|(_, (known, _))| known == kind);
-        of_kind.map(|(seq, (_, body))| (*seq, body)).collect()
-    }
-}
-
-/// The ledger, read as an operator reads it.
-struct Books(PgPool);
-
-impl Books {
-    fn of(server: &Postgres, database: &str) -> Self {
-        Self(PgPool::connect_lazy(&server.url(database)).expect("an address"))
-    }
-
-    async fn rows(&self, sql: &str, id: &str) -> Vec<String> {
-        let sql = AssertSqlSafe(sql.replace("$ID", &format!("'{id}'")));
-        sqlx::query_scalar(sql)
-            .fetch_all(&self.0)
-            .await
-            .expect("a query")
-    }
-
-    async fn number(&self, sql: &str, id: &str) -> u64 {
-        self.rows(&format!("SELECT ({sql})::text"), id).await[0]
-            .parse()
-            .expect("a number")
-    }
-
-    /// Waits until the ledger has as many commands, then holds all that was said against it.
-    async fn agree_with(&self, trader: &Trader) {
-        let commands = "SELECT count(*) FROM audit WHERE session = $ID AND ok IS NOT NULL";
-        let caught_up = async {
-            let mut ticks = interval(Duration::from_millis(50));
-            while self.number(commands, &trader.id).await < trader.commands {
-                ticks.tick().await;
-            }
-        };
-        soon(caught_up).await;
-        assert_eq!(self.number(commands, &trader.id).await, trader.commands);
-        let fills = "SELECT seq || ' ' || trade_id || ' ' || order_id || ' ' || side || ' '
-            || price || ' ' || quantity || ' ' || fee FROM fills WHERE session = $ID ORDER BY seq";
-        let said = trader.said_of("fill");
-        assert!(!said.is_empty(), "there were fills");
-        let said: Vec<_> = said
-            .iter()
-            .map(|(seq, fill)| {
-                let text = |name: &str| fill[name].as_str().expect("text").to_owned();
-                let (trade, order) = (&fill["trade_id"], &fill["order_id"]);
-                let (side, price) = (text("side"), text("price"));
-                let (quantity, fee) = (text("quantity"), text("fee"));
-                format!("{seq} {trade} {order} {side} {price} {quantity} {fee}")
-            })
-            .collect();
-        assert_eq!(self.rows(fills, &trader.id).await, said);
-        let reports = "SELECT seq || ' ' || order_id || ' ' || status || ' ' || execution
-            FROM order_reports WHERE session = $ID ORDER BY seq";
-        let said: Vec<_> = trader
-            .said_of("order")
-            .iter()
-            .map(|(seq, order)| {
-                let text = |name: &str| order[name].as_str().expect("text");
-                let id = &order["order_id"];
-                format!("{seq} {id} {} {}", text("status"), text("execution"))
-            })
-            .collect();
-        assert_eq!(self.rows(reports, &trader.id).await, said);
-        let missing = "SELECT sum(missing) FROM trails WHERE session = $ID";
-        assert_eq!(self.number(missing, &trader.id).await, 0);
-    }
 }
 
 fn ledger_is(status: &'static str) -> impl Fn(&Value) -> bool {
@@ -299,9 +98,12 @@ async fn orders_do_not_notice_an_outage_and_the_ledger_catches_up() {
 async fn owners_that_die_and_owners_that_leave_take_nothing_with_them() {
     let server = Postgres::start().await;
     let folder = Folder::new();
+    // the other tests keep their sessions in SQLite
+    let redis = Redis::start(&folder).await;
+    let store = redis.store();
     let lines = lines(&server.database("owners").await, "");
-    let mut a = Process::start(&folder, "a", STORE, &lines).await;
-    let b = Process::start(&folder, "b", STORE, &lines).await;
+    let mut a = Process::start(&folder, "a", &store, &lines).await;
+    let b = Process::start(&folder, "b", &store, &lines).await;
     let mut trader = Trader::new(&a).await;
     trader.trade(&a, 10).await;
     // most of it is in the journal alone
@@ -436,4 +238,98 @@ async fn two_programs_migrate_a_database_at_once_and_others_only_look() {
     let why = String::from_utf8_lossy(&refused.stderr).into_owned();
     let known = "the database is at migration 2, and this build knows 1: run a later build";
     assert_eq!(why, format!("{place}: {known}\n"));
+}
+
+#[tokio::test]
+async fn without_a_word_the_ledger_is_a_file_beside_the_store() {
+    let folder = Folder::new();
+    let lines = "shutdown: { deadline: 1s }";
+    let mut a = Process::start(&folder, "a", STORE, lines).await;
+    let mut trader = Trader::new(&a).await;
+    trader.trade(&a, 3).await;
+    let health = a.get("/health").await.json();
+    let ledger = &health["dependencies"]["ledger"];
+    assert_eq!(
+        (&ledger["kind"], &ledger["status"]),
+        (&json!("sqlite"), &json!("ok"))
+    );
+    what_lasts_can_be_asked_for(&a, &trader).await;
+    // what has not left yet does when the process leaves
+    a.signal(Signal::TERM);
+    a.ended().await;
+    let file = folder.path().join("store.ledger.sqlite");
+    let file = format!("sqlite:{}", file.display());
+    let books = sqlx::SqlitePool::connect(&file).await.expect("a file");
+    let commands = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM audit WHERE ok IS NOT NULL");
+    let commands = commands.fetch_one(&books).await.expect("a number");
+    assert_eq!(commands.cast_unsigned(), trader.commands);
+    let fills = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM fills");
+    let fills = fills.fetch_one(&books).await.expect("a number");
+    assert_eq!(fills as usize, trader.said_of("fill").len());
+}
+
+async fn what_lasts_can_be_asked_for(at: &Process, trader: &Trader) {
+    let page = async |listing: &str, query: &str| {
+        let id = &trader.id;
+        let path = format!("/api/v1/ledger/{listing}?session={id}{query}");
+        at.get(&path).await
+    };
+    let rows = |answer: &Answer| {
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer.json()["rows"].as_array().expect("rows").clone()
+    };
+    let caught_up = async {
+        let mut ticks = interval(Duration::from_millis(50));
+        // the last snapshot is at most a moment old
+        while rows(&page("fills", "&limit=500").await).len() < trader.said_of("fill").len() {
+            ticks.tick().await;
+        }
+    };
+    soon(caught_up).await;
+    let session = rows(&page("sessions", "").await);
+    assert_eq!(
+        (&session[0]["id"], &session[0]["endpoint"]),
+        (&json!(trader.id), &json!("a"))
+    );
+    let said = trader.said_of("fill");
+    let (_, newest) = said.last_key_value().expect("a fill");
+    let first = page("fills", "&limit=1").await.json();
+    let fill = &first["rows"][0];
+    assert_eq!(
+        (&fill["trade_id"], &fill["price"]),
+        (&newest["trade_id"], &newest["price"])
+    );
+    let next = first["next"].as_str().expect("there is more");
+    let second = page("fills", &format!("&limit=1&cursor={next}"))
+        .await
+        .json();
+    assert_ne!(second["rows"][0]["trade_id"], fill["trade_id"]);
+    assert!(!rows(&page("orders", "").await).is_empty());
+    let acts = rows(&page("audit", "").await);
+    assert!(
+        acts.iter()
+            .any(|act| act["kind"] == "order.new" && act["ok"] == false)
+    );
+    for (path, status) in [
+        ("fills", StatusCode::BAD_REQUEST),
+        ("fills?session=nobody", StatusCode::BAD_REQUEST),
+        (
+            "fills?session=00000000000000000000000000000007&cursor=x",
+            StatusCode::BAD_REQUEST,
+        ),
+        (
+            "fills?session=00000000000000000000000000000007&limit=0",
+            StatusCode::BAD_REQUEST,
+        ),
+        (
+            "fills?session=00000000000000000000000000000007",
+            StatusCode::OK,
+        ),
+    ] {
+        let answer = at.get(&format!("/api/v1/ledger/{path}")).await;
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+    }
+    let path = format!("/api/v1/ledger/fills?session={}", trader.id);
+    let other = Request::get(&path).header("holdfast-subject", "eve");
+    assert_eq!(rows(&at.ask(other).await), Vec::<Value>::new(), "another's");
 }

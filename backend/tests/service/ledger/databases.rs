@@ -61,6 +61,19 @@ async fn a_connection_is_waited_for_as_long_as_is_said(server: &Postgres) {
     assert_eq!(patient.record(&parcel).await.map(|done| done.facts), Ok(1));
 }
 
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named_as_that() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = nobody.local_addr().expect("bound");
+    drop(nobody);
+    let ledger = PostgresLedger::new(Options {
+        acquire: Duration::from_millis(200),
+        ..options(&format!("postgres://test@{address}/test"))
+    });
+    let why = away(ledger.check().await);
+    assert!(why.contains("refused"), "{why}");
+}
+
 async fn a_batch_that_is_refused_leaves_nothing_behind(server: &Postgres) {
     let ledger = PostgresLedger::new(options(&server.database("refused").await));
     ledger.migrate().await.expect("migrated");
