@@ -39,7 +39,7 @@ const FOUND_MAX: usize = 1_000;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// At most.
-const PAUSE_MAX: Duration = Duration::from_secs(10);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// What comes within this time of each other shares a batch.
 const GATHER: Duration = Duration::from_millis(100);
@@ -349,6 +349,8 @@ impl Carrier {
 
     fn failed(&mut self, error: &LedgerError) -> Duration {
         self.count(error);
+        // what comes back may be another database, or an older one
+        self.is_ready = false;
         let why = error.to_string();
         let before = self.health.trouble.lock().replace(why.clone());
         if before.is_none() {

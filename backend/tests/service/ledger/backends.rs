@@ -81,7 +81,9 @@ async fn orders_do_not_notice_an_outage_and_the_ledger_catches_up() {
     trader.pause(&a).await;
     let books = Books::of(&server, "outage");
     books.agree_with(&trader).await;
-    assert_eq!(metric(&a, "holdfast_ledger_outages_total").await, 2);
+    let outages = metric(&a, "holdfast_ledger_outages_total").await;
+    assert!(outages >= 2, "{outages}");
+    set_back_it_knows_what_it_misses(&server, &books, &a, &mut trader).await;
     let path: &'static str = trader.path.clone().leak();
     trader.ask(&a, || Request::delete(path)).await;
     let ended = "SELECT count(*) FROM sessions WHERE id = $ID AND ended_ms IS NOT NULL";
@@ -332,4 +334,58 @@ async fn what_lasts_can_be_asked_for(at: &Process, trader: &Trader) {
     let path = format!("/api/v1/ledger/fills?session={}", trader.id);
     let other = Request::get(&path).header("holdfast-subject", "eve");
     assert_eq!(rows(&at.ask(other).await), Vec::<Value>::new(), "another's");
+}
+
+/// As from a backup that is older than everything.
+async fn set_back_it_knows_what_it_misses(
+    server: &Postgres,
+    books: &Books,
+    at: &Process,
+    trader: &mut Trader,
+) {
+    let number = "SELECT number FROM trails WHERE session = $ID";
+    let before = books.number(number, &trader.id).await;
+    let mut admin = server.connect("outage").await;
+    let emptied = "DROP SCHEMA public CASCADE; CREATE SCHEMA public";
+    let emptied = sqlx::raw_sql(emptied).execute(&mut admin).await;
+    emptied.expect("done");
+    trader.trade(at, 1).await;
+    at.health("it notices", ledger_is("failing")).await;
+    at.health("it makes its tables again", ledger_is("ok"))
+        .await;
+    let missing = "SELECT coalesce(sum(missing), 0) FROM trails WHERE session = $ID";
+    let told = async {
+        let mut ticks = interval(Duration::from_millis(50));
+        while books.number(missing, &trader.id).await == 0 {
+            ticks.tick().await;
+        }
+    };
+    soon(told).await;
+    assert_eq!(books.number(missing, &trader.id).await, before);
+}
+
+#[tokio::test]
+async fn without_a_ledger_nothing_waits_for_one() {
+    let folder = Folder::new();
+    let lines = "ledger: { off: true }\nhandoff: { snapshots: 1s }\nshutdown: { deadline: 1s }";
+    let mut a = Process::start(&folder, "a", STORE, lines).await;
+    let mut trader = Trader::new(&a).await;
+    trader.trade(&a, 1).await;
+    let health = a.get("/health").await.json();
+    assert_eq!(
+        (
+            &health["status"],
+            &health["dependencies"]["ledger"]["status"]
+        ),
+        (&json!("ok"), &json!("off"))
+    );
+    let path = format!("/api/v1/ledger/fills?session={}", trader.id);
+    let answer = a.get(&path).await;
+    assert_eq!(answer.problem(), (404, "not_found".to_owned()));
+    a.signal(Signal::TERM);
+    a.ended().await;
+    let file = format!("sqlite:{}", folder.path().join("store.sqlite").display());
+    let store = sqlx::SqlitePool::connect(&file).await.expect("a file");
+    let waiting = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM parcel");
+    assert_eq!(waiting.fetch_one(&store).await.expect("a number"), 0);
 }

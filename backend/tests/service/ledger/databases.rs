@@ -42,12 +42,14 @@ async fn postgres_says_what_it_does_not_do() {
 }
 
 async fn a_connection_is_waited_for_as_long_as_is_said(server: &Postgres) {
+    let url = server.database("pool").await;
+    let patient = PostgresLedger::new(options(&url));
+    patient.migrate().await.expect("migrated");
     let ledger = PostgresLedger::new(Options {
         max: 1,
-        acquire: Duration::from_millis(100),
-        ..options(&server.database("pool").await)
+        acquire: Duration::from_secs(1),
+        ..options(&url)
     });
-    ledger.migrate().await.expect("migrated");
     let held = ledger.connections().acquire().await.expect("the only one");
     let parcel = [loaded(1, [fact(1, order(1, "open"))])];
     assert_eq!(away(ledger.record(&parcel).await), "no connection in time");
@@ -57,7 +59,6 @@ async fn a_connection_is_waited_for_as_long_as_is_said(server: &Postgres) {
         (1, 0, 1, 0)
     );
     drop(held);
-    let patient = PostgresLedger::new(options(&server.url("pool")));
     assert_eq!(patient.record(&parcel).await.map(|done| done.facts), Ok(1));
 }
 
@@ -131,19 +132,21 @@ async fn whoever_may_only_write_rows_need_not_migrate(server: &Postgres) {
 }
 
 async fn a_server_that_stands_still_is_given_up(server: &Postgres) {
-    let ledger = PostgresLedger::new(Options {
-        timeout: Duration::from_millis(300),
-        acquire: Duration::from_millis(300),
-        ..options(&server.database("still").await)
+    let url = server.database("still").await;
+    let patient = PostgresLedger::new(options(&url));
+    patient.migrate().await.expect("migrated");
+    let hasty = PostgresLedger::new(Options {
+        timeout: Duration::from_secs(1),
+        acquire: Duration::from_secs(2),
+        ..options(&url)
     });
-    ledger.migrate().await.expect("migrated");
+    drop(hasty.connections().acquire().await.expect("free"));
     let parcel = |session| [loaded(session, [fact(1, order(1, "open"))])];
-    ledger.record(&parcel(1)).await.expect("taken");
+    patient.record(&parcel(1)).await.expect("taken");
     server.signal_all(Signal::STOP);
-    let why = away(ledger.record(&parcel(2)).await);
+    let why = away(hasty.record(&parcel(2)).await);
     assert!(why.contains("in time"), "{why}");
     server.signal_all(Signal::CONT);
-    let patient = PostgresLedger::new(options(&server.url("still")));
     // whether it was done is unknown; done again, it is there once
     patient.record(&parcel(2)).await.expect("taken");
     let marks = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM order_reports");
