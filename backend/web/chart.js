@@ -9,14 +9,15 @@ const AXIS_PX = 18;
 const VOLUME_SHARE = 0.18;
 
 export class Chart extends Canvas {
-  /** `series` is kept by the desk, `span` the length of a candle in ms, `orders` working ones. */
-  draw(series, span, orders) {
+  /** `series` is kept by the desk, `span` the length of a candle in ms, `orders` are working ones,
+   *  `tick` is the smallest step of the price. */
+  draw(series, span, orders, tick) {
     if (!this.clear()) return;
     const right = this.width - SCALE_PX;
     const shown = series.shown(span, Math.floor(right / STEP_PX));
     const last = shown.at(-1);
     if (!last) return;
-    const scale = this.#scale(shown);
+    const scale = this.#scale(shown, tick);
     this.#grid(scale, right);
     this.#times(last.time, span, right);
     const x = (time) => right - STEP_PX / 2 - ((last.time - time) / span) * STEP_PX;
@@ -27,13 +28,14 @@ export class Chart extends Canvas {
     this.tag(last.close.toFixed(2), right + 4, at, SCALE_PX - 4, this.colours.accent);
   }
 
-  #scale(shown) {
+  #scale(shown, tick) {
     let [low, high] = [Infinity, -Infinity];
     for (const candle of shown) {
       low = Math.min(low, candle.low);
       high = Math.max(high, candle.high);
     }
-    if (high === low) [low, high] = [low * 0.9995, high * 1.0005];
+    const missing = Math.max(0, 4 * tick - (high - low)); // the grid has four steps
+    [low, high] = [low - missing / 2, high + missing / 2];
     const floor = (this.height - AXIS_PX) * (1 - VOLUME_SHARE);
     const y = (price) => TOP_PX + (1 - (price - low) / (high - low)) * (floor - TOP_PX);
     return { low, high, y, last: shown.at(-1).close };
@@ -64,7 +66,8 @@ export class Chart extends Canvas {
     const left = Math.round(x - body / 2);
     context.fillStyle = close < open ? colours.down : colours.up;
     context.fillRect(Math.round(x) - 1, y(high), 1, Math.max(1, y(low) - y(high)));
-    context.fillRect(left, y(Math.max(open, close)), body, Math.max(1, Math.abs(y(open) - y(close))));
+    const [top, bottom] = [y(Math.max(open, close)), y(Math.min(open, close))];
+    context.fillRect(left, top, body, Math.max(1, bottom - top));
     context.globalAlpha = 0.3;
     const tall = (volume / most) * floor * VOLUME_SHARE * 0.85;
     context.fillRect(left, floor - tall, body, tall);

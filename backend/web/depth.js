@@ -1,4 +1,4 @@
-// How much could be traded, and how far that would move the price: both sides of the book, summed up.
+// How much could be traded and how far that would move the price: both sides, summed up.
 import { Canvas } from "/canvas.js";
 import { trim } from "/dom.js";
 
@@ -12,7 +12,9 @@ export class Depth extends Canvas {
     const [bids, asks] = [book.top("bids", LEVELS), book.top("asks", LEVELS)];
     if (bids.length === 0 || asks.length === 0) return;
     const middle = (Number(bids[0][0]) + Number(asks[0][0])) / 2;
-    const reach = Math.max(middle - Number(bids.at(-1)[0]), Number(asks.at(-1)[0]) - middle) || 1;
+    const reaches = [middle - Number(bids.at(-1)[0]), Number(asks.at(-1)[0]) - middle];
+    // one order far away is no reason to show nothing of the others
+    const reach = Math.max(Math.min(...reaches), Math.max(...reaches) / 8);
     const most = Math.max(bids.at(-1)[2], asks.at(-1)[2]);
     const floor = this.height - AXIS_PX;
     const x = (price) => ((price - middle) / reach / 2 + 0.5) * this.width;

@@ -1,5 +1,5 @@
-// What the session says, kept; and what of it is drawn when: only what has changed, and no part more
-// often than an eye can follow.
+// What the session says, kept; and what of it is drawn when: only what has changed, and no part
+// more often than an eye can follow.
 import { Books } from "/holdfast.js";
 import { $ } from "/dom.js";
 import { Series } from "/series.js";
@@ -15,11 +15,14 @@ export class Desk {
     this.books = null;
     this.endpoint = null;
     this.symbol = null;
+    this.symbols = new Map();
     this.markets = new Map();
     this.orders = new Map();
     this.fills = [];
     this.positions = new Map();
     this.simulator = null;
+    /** Market time in ms, as far as entries have told. */
+    this.time = 0;
     this.entered = performance.now();
     this.silence = 0;
     this.parts = new Map();
@@ -47,9 +50,8 @@ export class Desk {
     this.touch(name);
   }
 
-  follow(connection, symbols) {
+  follow(connection) {
     this.connection = connection;
-    this.symbols = new Map(symbols.map((symbol) => [symbol.symbol, symbol]));
     this.books = new Books(connection);
     this.books.addEventListener("book", ({ detail }) => {
       if (detail === this.symbol) this.touch("book", "depth");
@@ -91,9 +93,13 @@ export class Desk {
     const now = performance.now();
     this.silence = Math.max(this.silence, now - this.entered);
     this.entered = now;
-    this.touch("connection");
+    if (data.time > this.time) this.time = data.time;
+    this.touch("connection", "clock");
     switch (type) {
       case "snapshot": return this.#snapshot(data);
+      case "reset":
+        this.fills = [];
+        return this.touch("fills");
       case "trade": return this.#trade(data);
       case "candle":
         this.#market(data.symbol).series.take(data);
@@ -132,6 +138,7 @@ export class Desk {
     this.orders = new Map(data.orders.map((order) => [order.order_id, order]));
     this.positions = new Map(data.positions.map((position) => [position.symbol, position]));
     this.simulator = data.simulator;
+    this.time = data.simulator.time;
     this.touch(...this.parts.keys());
   }
 

@@ -35,6 +35,7 @@ const SETTLE_MS = 3_000;
 const UNANSWERED_MAX = 64;
 const REQUEST_TRIES = 8;
 const MESSAGE_MAX = 60_000;
+const CHANNELS = ["book", "trade", "candle", "order", "fill", "position", "simulator"];
 const BOUNDS = /** @type {[number, Quality][]} */ ([[150, "good"], [400, "fair"], [1_500, "poor"]]);
 /** Close codes and states after which coming back is of no use. */
 const OVER = new Map([[1000, "closed by the other side"], [1002, "not by RFC 6455"],
@@ -121,7 +122,12 @@ export class Connection extends EventTarget {
     if (!this.wanted) return failure("closed", "the connection is not open", true);
     const large = JSON.stringify(data).length > MESSAGE_MAX;
     if (large) return failure("too_large", `more than ${MESSAGE_MAX} characters`, false);
-    if (this.transport === "sse") return this.#request(type, data);
+    if (type === "subscribe" || type === "unsubscribe") return this.#subscribe(type, data);
+    return this.transport === "sse" ? this.#request(type, data) : this.#number(type, data);
+  }
+
+  /** @param {string} type @param {object} data @returns {Promise<Answer>} */
+  async #number(type, data) {
     const many = this.#unanswered.size >= UNANSWERED_MAX;
     if (many) return failure("busy", "too many commands wait for an answer", true);
     const n = this.#nextNumber++;
@@ -253,7 +259,7 @@ export class Connection extends EventTarget {
       }
       if (status === 401 && !this.#refused) {
         this.#refused = true;
-        await Promise.resolve(this.token(true)).catch(() => null);
+        await Promise.resolve(true).then(this.token).catch(() => null);
       } else if (status === 204 || (status >= 400 && status < 500 && !PASSING.includes(status))) {
         over = OVER.get(status) ?? `refused with ${status}`;
       }
@@ -382,6 +388,18 @@ export class Connection extends EventTarget {
   }
 
   // --- commands -------------------------------------------------------------------------------
+
+  /** Changes what is sent from here on, over reconnects, too; a stream is dialled anew for it.
+   *  @param {string} type @param {any} data @returns {Promise<Answer>} */
+  async #subscribe(type, data) {
+    const stream = this.transport === "sse";
+    const answer = stream ? { ok: true, data: {} } : await this.#number(type, data);
+    if (!answer.ok) return answer;
+    const rest = (this.channels ?? CHANNELS).filter((name) => !data.channels.includes(name));
+    this.channels = type === "subscribe" ? [...rest, ...data.channels] : rest;
+    if (stream) this.#dial();
+    return answer;
+  }
 
   /** @param {object} message */
   #send(message) {
@@ -553,7 +571,9 @@ export class Books extends EventTarget {
     connection.addEventListener("entry", (event) => {
       const { type, data } = /** @type {CustomEvent<Entry>} */ (event).detail;
       if (type === "book") this.#change(data);
-      else if (type === "snapshot") for (const book of data.books) this.#whole(book);
+      if (type !== "snapshot") return;
+      this.#waiting.clear(); // it holds them, or they are of a market that is no more
+      for (const book of data.books) this.#whole(book);
     });
   }
 
@@ -633,7 +653,7 @@ export class EventStream {
     this.#rest = lines.pop() ?? "";
     const events = [];
     for (const line of lines) {
-      const [, field, value] = /^([^:]*):? ?(.*)$/.exec(line) ?? [];
+      const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line) ?? [];
       if (line === "") {
         this.#blocks += 1;
         if (this.#data.length > 0) {
@@ -663,36 +683,30 @@ function restOf(type, data) {
     case "order.new": return ["POST", "/orders", data];
     case "order.cancel": return ["DELETE", `/orders/${order}`, undefined];
     case "order.amend": return ["PATCH", `/orders/${order}`, rest];
+    case "order.cancel_all": return ["DELETE", `/orders?${new URLSearchParams(data)}`, undefined];
+    case "order.batch": case "order.cancel_after":
+      return ["POST", type.replace("order.", "/orders/"), data];
+    case "session.restart": return ["POST", "/restart", data];
+    case "session.update": return ["PATCH", "", data];
     default: return ["POST", `/${type.replace(".", "/")}`, data];
   }
 }
 
 /** @param {Response} answer @returns {number} milliseconds */
-function retryAfter(answer) {
-  return Math.min(1_000 * (Number(answer.headers.get("Retry-After")) || 0), BACKOFF_CAP_MS);
-}
-
-function randomName() {
-  const bytes = crypto.getRandomValues(new Uint8Array(12));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
+const retryAfter = (answer) =>
+  Math.min(1_000 * (Number(answer.headers.get("Retry-After")) || 0), BACKOFF_CAP_MS);
 
 /** Exponential backoff with full jitter. @param {number} tries @returns {number} milliseconds */
-function jittered(tries) {
-  return Math.random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** tries);
-}
+const jittered = (tries) => Math.random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** tries);
+
+const randomName = () => Array.from(crypto.getRandomValues(new Uint8Array(12)),
+  (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** @param {EventTarget} target @param {string} type @param {any} detail */
-function tell(target, type, detail) {
-  target.dispatchEvent(new CustomEvent(type, { detail }));
-}
+const tell = (target, type, detail) => target.dispatchEvent(new CustomEvent(type, { detail }));
 
 /** @param {number} ms */
-function pause(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** @param {string} code @param {string} message @param {boolean} retryable @returns {Answer} */
-function failure(code, message, retryable) {
-  return { ok: false, error: { code, message, retryable } };
-}
+const failure = (code, message, retryable) => ({ ok: false, error: { code, message, retryable } });

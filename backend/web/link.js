@@ -1,5 +1,5 @@
 // The connection: what it is at, where it leads, and the buttons that trouble it.
-import { $, note, paint, set } from "/dom.js";
+import { $, note, paint, set, words } from "/dom.js";
 
 const ENDPOINT_POLL_MS = 1_500;
 
@@ -82,7 +82,7 @@ export class Link {
     set($("c-endpoint"), endpoint ?? "–");
     const jitter = stats.jitter === null ? "" : ` ± ${stats.jitter.toFixed(1)}`;
     set($("c-rtt"), stats.rtt === null ? "–" : `${stats.rtt.toFixed(1)}${jitter} ms`);
-    const advice = stats.advice && stats.advice !== "stay" ? stats.advice.replaceAll("_", " ") : null;
+    const advice = stats.advice === "stay" ? "" : words(stats.advice ?? "");
     set($("c-quality"), [stats.quality, advice].filter(Boolean).join(", ") || "–");
     set($("c-entries"), stats.entries);
     set($("c-reconnects"), stats.reconnects);

@@ -76,6 +76,7 @@ export class Market {
   #chart() {
     const { desk } = this;
     const own = desk.working.filter(({ symbol }) => symbol === desk.symbol);
-    this.chart.draw(desk.market.series, Number($("interval").value), own);
+    const { tick } = desk.symbols.get(desk.symbol);
+    this.chart.draw(desk.market.series, Number($("interval").value), own, Number(tick));
   }
 }

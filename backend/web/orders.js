@@ -113,8 +113,8 @@ export class Orders {
       if (value !== order[field]) changes[field] = value;
     }
     const changed = Object.keys(changes).length > 0;
-    const done = !changed || await this.run("order.amend", { order_id: order.order_id, ...changes });
-    if (done) this.#leave();
+    const amended = { order_id: order.order_id, ...changes };
+    if (!changed || await this.run("order.amend", amended)) this.#leave();
   }
 
   #leave() {
@@ -136,7 +136,8 @@ export class Orders {
     const positions = [...this.desk.positions.values()];
     rows($("positions"), positions, (row, position) => {
       const open = Number(position.unrealised_pnl);
-      cells(row, [position.symbol, position.quantity, position.average_price ?? "–", money(open)]);
+      const { symbol, quantity, average_price: average = "–" } = position;
+      cells(row, [symbol, quantity, average, money(open)]);
       paint(row.children[3], colour(open));
     });
     const sum = (field) => positions.reduce((sum, position) => sum + Number(position[field]), 0);

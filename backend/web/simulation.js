@@ -1,5 +1,5 @@
 // The controls of the simulated market: how fast it goes, and what happens to it.
-import { $, note, option, set, words } from "/dom.js";
+import { $, marketTime, note, option, set, words } from "/dom.js";
 
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
@@ -14,6 +14,7 @@ export class Simulation {
     $("pause").onclick = () => run(this.#runs() ? "simulator.pause" : "simulator.resume", {});
     $("end-session").onclick = end;
     desk.part("simulator", 0, () => this.#draw());
+    desk.part("clock", 250, () => set($("market-time"), marketTime(desk.time)));
   }
 
   #runs() {
@@ -30,7 +31,8 @@ export class Simulation {
     const known = [...$("speed").options].some(({ value }) => value === String(speed));
     if (!known) $("speed").append(option(speed, `× ${speed}`));
     $("speed").value = String(speed);
-    if (condition && this.happened !== `${condition} ${time}`) note(`${symbol}: ${words(condition)}`);
-    this.happened = condition ? `${condition} ${time}` : this.happened;
+    const happened = condition ? `${condition} ${time}` : this.happened;
+    if (happened !== this.happened) note(`${symbol}: ${words(condition)}`);
+    this.happened = happened;
   }
 }

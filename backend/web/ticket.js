@@ -20,8 +20,13 @@ const HINTS = {
   iceberg: "Shows only a part of itself at a time.",
   post_only: "Refused rather than trading at once.",
 };
-const FORCES = { gtc: "until cancelled", ioc: "at once, rest cancelled", fok: "all at once or nothing",
-  gtd: "for a while", day: "until the day ends" };
+const FORCES = {
+  gtc: "gtc: until cancelled",
+  ioc: "ioc: at once, rest cancelled",
+  fok: "fok: all at once or nothing",
+  gtd: "gtd: for a while",
+  day: "day: until the day ends",
+};
 
 export class Ticket {
   /** `send` sends a command and gives back its answer. */
@@ -33,8 +38,8 @@ export class Ticket {
     $("order-force").onchange = () => this.#rest();
     $("order-by").onchange = () => this.#by();
     $("order").onsubmit = (event) => this.#place(event);
-    for (const id of ["order-price", "order-stop", "order-quantity", "order-display", "order-trail"]) {
-      $(id).onkeydown = (event) => this.#step(event);
+    for (const name of ["price", "stop", "quantity", "display", "trail"]) {
+      $(`order-${name}`).onkeydown = (event) => this.#step(event);
     }
     this.#shape();
   }
@@ -59,7 +64,7 @@ export class Ticket {
       const input = $(`${name}-field`).querySelector("input");
       if (input?.type === "text") input.required = fields.includes(name);
     }
-    $("order-force").replaceChildren(...force.map((name) => option(name, `${name}: ${FORCES[name]}`)));
+    $("order-force").replaceChildren(...force.map((name) => option(name, FORCES[name])));
     $("order-hint").textContent = HINTS[type] ?? "";
     if (!fields.includes("by")) $("order-by").value = "quantity";
     this.#by();

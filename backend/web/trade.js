@@ -35,7 +35,8 @@ async function run(type, data) {
 
 async function signIn() {
   // the answer also sets an HttpOnly cookie, which is what WebSocket and SSE are let in by
-  const subject = localStorage.getItem("holdfast-subject") ?? `trader-${crypto.randomUUID().slice(0, 8)}`;
+  const known = localStorage.getItem("holdfast-subject");
+  const subject = known ?? `trader-${crypto.randomUUID().slice(0, 8)}`;
   await api("/api/v1/demo/token", { method: "POST", body: JSON.stringify({ subject }) });
   localStorage.setItem("holdfast-subject", subject);
   await showSessions();
@@ -96,9 +97,8 @@ async function enter(id) {
   $("desk").hidden = false;
   const { value: transport } = document.querySelector("input[name=transport]:checked");
   const connection = new Connection(id, { transport });
-  desk.follow(connection, session.symbols);
-  market.offer(session.symbols, look);
-  look(session.symbols[0].symbol);
+  desk.follow(connection);
+  offer(session);
   connection.addEventListener("entry", ({ detail: { type, data } }) => {
     if (type === "reset") note(`reset: ${words(data.reason)}`);
     if (type === "snapshot") begin(connection, data);
@@ -108,9 +108,18 @@ async function enter(id) {
   link.follow(connection);
 }
 
+/** What can be traded; another market may have other symbols. */
+function offer({ seed, symbols }) {
+  $("seed-shown").textContent = seed;
+  if (JSON.stringify(symbols) === JSON.stringify([...desk.symbols.values()])) return;
+  desk.symbols = new Map(symbols.map((symbol) => [symbol.symbol, symbol]));
+  market.offer(symbols, look);
+  look(symbols[0].symbol);
+}
+
 /** What a snapshot does not show. */
 async function begin(connection, { session }) {
-  $("seed-shown").textContent = session.seed;
+  offer(session);
   await connection.read("/fills").then(({ fills }) => desk.remember(fills),
     (error) => note(`earlier fills: ${error.message}`));
 }
@@ -139,5 +148,6 @@ $("start").onsubmit = create;
 
 // somebody who never signed in here needs not be refused first
 if (localStorage.getItem("holdfast-subject")) {
-  showSessions().then((signedIn) => signedIn && location.hash.length > 1 && enter(location.hash.slice(1)));
+  const id = location.hash.slice(1);
+  showSessions().then((signedIn) => signedIn && id && enter(id));
 }

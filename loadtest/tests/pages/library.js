@@ -79,8 +79,8 @@ const open = ({ connection }) => until("it is open", () => connection.stats.stat
 const order = (side = "buy", price = "80.00") =>
   ({ symbol: "ACME", side, type: "limit", quantity: "1", price });
 
-/** What the session says it emitted since the first entry heard, as far as its log reaches back, and
- *  was not heard. Answers are heard elsewhere. */
+/** What the session says it emitted since the first entry heard, as far as its log reaches back,
+ *  and was not heard. Answers are heard elsewhere. */
 async function missed({ connection, ids }) {
   const number = (id) => Number(id.split(".")[1]);
   const [heard, first, last] = [new Set(ids), number(ids[0]), ids.at(-1)];
@@ -222,6 +222,32 @@ scenes.changeTransport = async () => {
   const { gaps, reconnects } = seen.connection.stats;
   const orders = (await ordersOf(seen)).length;
   const said = { refused, gaps, reconnects, orders, missed: await missed(seen) };
+  close(seen);
+  return said;
+};
+
+/** What is sent changes on one transport and stays so on the other. */
+scenes.channels = async () => {
+  const seen = await begin();
+  const { connection } = seen;
+  const heard = async () => {
+    await open(seen);
+    seen.types.length = 0;
+    await entries(seen, 5);
+    return [...new Set(seen.types)];
+  };
+  await entries(seen);
+  await connection.command("simulator.speed", { speed: 10 });
+  const others = ["book", "candle", "order", "fill", "position", "simulator"];
+  await connection.command("unsubscribe", { channels: others });
+  const said = [await heard()];
+  await connection.use("sse");
+  said.push(await heard());
+  await connection.command("subscribe", { channels: ["order"] });
+  await open(seen);
+  await connection.command("order.new", order());
+  await until("the order is told of", () => seen.types.includes("order"));
+  said.push(connection.stats.gaps);
   close(seen);
   return said;
 };

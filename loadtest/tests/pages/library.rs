@@ -79,6 +79,13 @@ async fn the_library_finds_what_is_missing_or_wrong() {
     let said = scene(&stage, "coalesced()").await;
     assert_eq!(said, json!({ "repairs": 0, "gaps": 0, "agrees": true }));
 
+    let said = scene(&stage, "channels()").await;
+    assert_eq!(
+        said,
+        json!([["trade"], ["trade"], 0]),
+        "only what was asked for"
+    );
+
     let said = scene(&stage, "reset()").await;
     let said = said.as_array().expect("one for each transport");
     let kinds = |at: usize| (said[at]["first"].clone(), said[at]["gaps"].clone());

@@ -1,5 +1,5 @@
-// How smoothly a page goes on: frames and long tasks of some seconds, and whether it is only touched
-// in frames.
+// How smoothly a page goes on: frames and long tasks of some seconds, and whether it is only
+// touched in frames.
 
 /** Intervals between frames in ms, and tasks of 50 ms and more (W3C Long Tasks), over `seconds`. */
 window.watchFrames = (seconds) => new Promise((resolve) => {
@@ -21,7 +21,7 @@ window.watchFrames = (seconds) => new Promise((resolve) => {
     observer.disconnect();
     intervals.shift();
     intervals.sort((a, b) => a - b);
-    const at = (share) => intervals[Math.min(intervals.length - 1, Math.floor(intervals.length * share))];
+    const at = (share) => intervals[Math.floor((intervals.length - 1) * share)];
     resolve({ seconds: (now - began) / 1_000, entries: entries() - before, frames: intervals.length,
       p50: at(0.5), p95: at(0.95), p99: at(0.99), worst: intervals.at(-1),
       tasks: tasks.length, longest: Math.max(0, ...tasks) });
