@@ -2,7 +2,7 @@
 
 use crate::exchange::Exchange;
 use crate::orders::Slot;
-use crate::units::{AccountId, Money, Quantity, Side};
+use crate::units::{AccountId, Money, Price, Quantity, Side};
 
 impl Exchange {
     /// Checks that nothing came from nowhere and nothing went nowhere; says what does not add up.
@@ -62,13 +62,16 @@ impl Exchange {
         let mut working = vec![[Quantity::ZERO; 2]; account.positions.len()];
         let mut count = 0;
         for slot in self.engine.orders.of(id) {
-            let order = self.engine.orders.hot(slot);
-            let detail = self.engine.orders.cold(slot);
-            working[order.symbol.index()][order.side.index()] += order.remaining();
+            let order = self.engine.orders.get(slot);
+            let remaining = self.engine.orders.remaining(slot);
+            working[order.symbol.index()][order.side.index()] += remaining;
             count += 1;
-            expect(order.remaining() == detail.quantity - detail.filled, || {
-                format!("{:?}: total, filled and remaining do not add up", order.id)
-            })?;
+            let filled = order.quantity - remaining;
+            let worth = order.value > Money::ZERO;
+            expect(
+                filled >= Quantity::ZERO && worth == (filled > Quantity::ZERO),
+                || format!("{:?}: total, filled and remaining do not add up", order.id),
+            )?;
         }
         expect(count == account.orders, || {
             format!("{id:?} has {count} orders")
@@ -91,20 +94,21 @@ impl Exchange {
             })?;
         }
         for side in [Side::Buy, Side::Sell] {
-            let mut orders = book.queue(&self.engine.orders, side);
+            let mut orders = book.queue(side);
             let mut previous = None;
             for level in book.levels(side) {
-                let better = previous.is_none_or(|before: crate::Price| {
+                let better = previous.is_none_or(|before: Price| {
                     before.0 * side.sign() > level.price.0 * side.sign()
                 });
                 expect(better, || format!("levels of #{index} out of order"))?;
                 previous = Some(level.price);
-                let of = |slot: Slot| self.engine.orders.hot(slot);
-                let queue: Vec<Slot> = orders.by_ref().take(level.orders as usize).collect();
-                let sum: i64 = queue.iter().map(|slot| of(*slot).open.0).sum();
+                let of = |slot: Slot| self.engine.orders.get(slot);
+                let queue: Vec<(Slot, Price)> =
+                    orders.by_ref().take(level.orders as usize).collect();
+                let sum: i64 = queue.iter().map(|(slot, _)| of(*slot).open.0).sum();
                 let sound = queue
                     .iter()
-                    .all(|slot| of(*slot).price == level.price && of(*slot).open > Quantity::ZERO);
+                    .all(|(slot, price)| *price == level.price && of(*slot).open > Quantity::ZERO);
                 expect(sound && sum == level.quantity.0, || {
                     format!(
                         "level {:?} of #{index} is not the sum of its orders",

@@ -1,33 +1,38 @@
 //! One instrument's order book: price-time priority over two ladders of levels.
 
 mod ladder;
+mod queue;
 
 use crate::event::Level;
+use crate::index::Index;
 use crate::orders::{NONE, Orders, Slot};
 use crate::units::{Price, Quantity, Side, SymbolId};
 use ladder::Ladder;
+use queue::{Blocks, Queue};
 
-/// A queue of orders at one price.
+/// The orders at one price.
 #[derive(Clone, Copy, Debug)]
-struct Queue {
+struct Rank {
     price: Price,
     /// All that is displayed.
     quantity: Quantity,
-    orders: u32,
-    head: Slot,
-    tail: Slot,
     /// The update in which it last changed.
     stamp: u64,
+    orders: u32,
+    queue: Queue,
 }
 
-/// Two ladders and their queues.
+/// Two ladders and their levels.
 #[derive(Clone, Debug)]
 pub(crate) struct Book {
     pub(crate) symbol: SymbolId,
     sides: [Ladder; 2],
-    queues: Vec<Queue>,
-    /// First unused queue; unused ones are threaded by `head`.
-    free: u32,
+    ranks: Vec<Rank>,
+    /// Ranks by price, of each side.
+    by_price: [Index; 2],
+    blocks: Blocks,
+    /// Unused ranks.
+    free: Vec<u32>,
     /// Levels that changed since the last update was taken.
     changed: Vec<(Side, Price)>,
     /// Number of changes since the book began.
@@ -43,8 +48,10 @@ impl Book {
         Self {
             symbol,
             sides: [Ladder::new(Side::Buy), Ladder::new(Side::Sell)],
-            queues: Vec::new(),
-            free: NONE,
+            ranks: Vec::new(),
+            by_price: [Index::new(), Index::new()],
+            blocks: Blocks::new(),
+            free: Vec::new(),
             changed: Vec::new(),
             changes: 0,
             published: 0,
@@ -56,51 +63,55 @@ impl Book {
     pub(crate) fn best(&self, side: Side) -> Option<Price> {
         self.sides[side.index()]
             .best()
-            .map(|queue| self.queues[queue as usize].price)
+            .map(|rank| self.ranks[rank as usize].price)
     }
 
-    /// The order that is first in line on a side.
-    pub(crate) fn first(&self, side: Side) -> Option<Slot> {
-        self.sides[side.index()]
-            .best()
-            .map(|queue| self.queues[queue as usize].head)
+    /// The order that is first in line on a side, and its price.
+    pub(crate) fn first(&self, side: Side) -> Option<(Slot, Price)> {
+        let rank = &self.ranks[self.sides[side.index()].best()? as usize];
+        Some((self.blocks.first(rank.queue)?, rank.price))
+    }
+
+    /// The price of an order that is in the book.
+    pub(crate) fn price_at(&self, place: u32) -> Price {
+        self.ranks[self.blocks.level(place) as usize].price
     }
 
     /// What is displayed at a price.
     pub(crate) fn quantity_at(&self, side: Side, price: Price) -> Quantity {
-        let queue = self.sides[side.index()].find(price);
-        queue.map_or(Quantity::ZERO, |queue| self.queues[queue as usize].quantity)
+        let rank = self.find(side, price);
+        rank.map_or(Quantity::ZERO, |rank| self.ranks[rank as usize].quantity)
+    }
+
+    /// What is displayed at the price of an order that is in the book.
+    pub(crate) fn quantity_around(&self, place: u32) -> Quantity {
+        self.ranks[self.blocks.level(place) as usize].quantity
     }
 
     /// The levels of a side, best first.
     pub(crate) fn levels(&self, side: Side) -> impl Iterator<Item = Level> + '_ {
         self.sides[side.index()]
             .iter()
-            .map(move |queue| self.level(side, queue))
+            .map(move |rank| self.level(side, rank))
     }
 
-    /// The orders of a side in the order in which they would trade.
-    pub(crate) fn queue<'a>(
-        &'a self,
-        orders: &'a Orders,
-        side: Side,
-    ) -> impl Iterator<Item = Slot> + 'a {
-        self.sides[side.index()].iter().flat_map(move |queue| {
-            let head = Some(self.queues[queue as usize].head);
-            std::iter::successors(head, |slot| {
-                Some(orders.hot(*slot).next).filter(|next| *next != NONE)
-            })
+    /// The orders of a side in the order in which they would trade, with their prices.
+    pub(crate) fn queue(&self, side: Side) -> impl Iterator<Item = (Slot, Price)> + '_ {
+        self.sides[side.index()].iter().flat_map(move |rank| {
+            let rank = &self.ranks[rank as usize];
+            let line = self.blocks.iter(rank.queue);
+            line.map(move |slot| (slot, rank.price))
         })
     }
 
-    /// The queues of a side, worst price first: price, number of orders, first in line.
+    /// The levels of a side, worst price first: price, number of orders, and who they are.
     pub(crate) fn queues_from_worst(
         &self,
         side: Side,
-    ) -> impl Iterator<Item = (Price, u32, Slot)> + '_ {
-        self.sides[side.index()].iter().rev().map(|queue| {
-            let queue = &self.queues[queue as usize];
-            (queue.price, queue.orders, queue.head)
+    ) -> impl Iterator<Item = (Price, u32, impl Iterator<Item = Slot> + '_)> + '_ {
+        self.sides[side.index()].iter().rev().map(|rank| {
+            let rank = &self.ranks[rank as usize];
+            (rank.price, rank.orders, self.blocks.iter(rank.queue))
         })
     }
 
@@ -110,65 +121,46 @@ impl Book {
     }
 
     /// Puts an order behind the others of its price.
-    pub(crate) fn enter(&mut self, orders: &mut Orders, slot: Slot) {
-        let (side, price, open) = {
-            let order = orders.hot(slot);
-            (order.side, order.price, order.open)
-        };
-        let index = match self.sides[side.index()].find(price) {
+    pub(crate) fn enter(&mut self, orders: &mut Orders, slot: Slot, price: Price) {
+        let order = orders.get_mut(slot);
+        let side = order.side;
+        let index = match self.find(side, price) {
             Some(index) => index,
-            None => self.add_queue(side, price),
+            None => self.add_rank(side, price),
         };
-        let queue = &mut self.queues[index as usize];
-        let tail = queue.tail;
-        queue.tail = slot;
-        queue.quantity += open;
-        queue.orders += 1;
-        if tail == NONE {
-            queue.head = slot;
-        } else {
-            orders.hot_mut(tail).next = slot;
-        }
-        let order = orders.hot_mut(slot);
-        order.previous = tail;
-        order.next = NONE;
-        order.level = index;
+        let rank = &mut self.ranks[index as usize];
+        rank.quantity += order.open;
+        rank.orders += 1;
+        order.place = self.blocks.push(&mut rank.queue, index, slot);
         self.touch(side, index);
     }
 
     /// Takes an order out of its queue.
     pub(crate) fn leave(&mut self, orders: &mut Orders, slot: Slot) {
-        let order = *orders.hot(slot);
-        let queue = &mut self.queues[order.level as usize];
-        queue.quantity -= order.open;
-        queue.orders -= 1;
-        if order.previous == NONE {
-            queue.head = order.next;
-        } else {
-            orders.hot_mut(order.previous).next = order.next;
-        }
-        if order.next == NONE {
-            queue.tail = order.previous;
-        } else {
-            orders.hot_mut(order.next).previous = order.previous;
-        }
-        let empty = queue.orders == 0;
-        orders.hot_mut(slot).level = NONE;
-        self.touch(order.side, order.level);
+        let order = orders.get_mut(slot);
+        let (side, place) = (order.side, order.place);
+        let index = self.blocks.level(place);
+        let rank = &mut self.ranks[index as usize];
+        rank.quantity -= order.open;
+        rank.orders -= 1;
+        order.place = NONE;
+        self.blocks.remove(&mut rank.queue, place);
+        let (empty, price) = (rank.orders == 0, rank.price);
+        self.touch(side, index);
         if empty {
-            self.sides[order.side.index()].remove(order.price);
-            self.queues[order.level as usize].head = self.free;
-            self.free = order.level;
+            self.sides[side.index()].remove(price);
+            self.by_price[side.index()].remove(price.0 as u64, index);
+            self.free.push(index);
         }
     }
 
     /// Takes lots off an order's displayed part; it keeps its place.
     pub(crate) fn reduce(&mut self, orders: &mut Orders, slot: Slot, by: Quantity) {
-        let order = orders.hot_mut(slot);
+        let order = orders.get_mut(slot);
         order.open -= by;
-        let (side, level) = (order.side, order.level);
-        self.queues[level as usize].quantity -= by;
-        self.touch(side, level);
+        let (side, index) = (order.side, self.blocks.level(order.place));
+        self.ranks[index as usize].quantity -= by;
+        self.touch(side, index);
     }
 
     /// Whether something changed since the last update.
@@ -183,8 +175,8 @@ impl Book {
         changed.sort_unstable();
         changed.dedup();
         for (side, price) in &changed {
-            each(match self.sides[side.index()].find(*price) {
-                Some(queue) => self.level(*side, queue),
+            each(match self.find(*side, *price) {
+                Some(rank) => self.level(*side, rank),
                 None => Level {
                     side: *side,
                     price: *price,
@@ -199,45 +191,48 @@ impl Book {
         self.updates += 1;
     }
 
-    fn level(&self, side: Side, queue: u32) -> Level {
-        let queue = &self.queues[queue as usize];
+    fn find(&self, side: Side, price: Price) -> Option<u32> {
+        let price_of = |rank: u32| self.ranks[rank as usize].price.0 as u64;
+        self.by_price[side.index()].find(price.0 as u64, price_of)
+    }
+
+    fn level(&self, side: Side, rank: u32) -> Level {
+        let rank = &self.ranks[rank as usize];
         Level {
             side,
-            price: queue.price,
-            quantity: queue.quantity,
-            orders: queue.orders,
+            price: rank.price,
+            quantity: rank.quantity,
+            orders: rank.orders,
         }
     }
 
     fn touch(&mut self, side: Side, index: u32) {
         self.changes += 1;
         let stamp = self.updates + 1;
-        let queue = &mut self.queues[index as usize];
-        if queue.stamp != stamp {
-            queue.stamp = stamp;
-            self.changed.push((side, queue.price));
+        let rank = &mut self.ranks[index as usize];
+        if rank.stamp != stamp {
+            rank.stamp = stamp;
+            self.changed.push((side, rank.price));
         }
     }
 
-    fn add_queue(&mut self, side: Side, price: Price) -> u32 {
-        let queue = Queue {
+    fn add_rank(&mut self, side: Side, price: Price) -> u32 {
+        let rank = Rank {
             price,
             quantity: Quantity::ZERO,
-            orders: 0,
-            head: NONE,
-            tail: NONE,
             stamp: 0,
+            orders: 0,
+            queue: Queue::EMPTY,
         };
-        let index = if self.free == NONE {
-            self.queues.push(queue);
-            (self.queues.len() - 1) as u32
-        } else {
-            let index = self.free;
-            self.free = self.queues[index as usize].head;
-            self.queues[index as usize] = queue;
+        let index = if let Some(index) = self.free.pop() {
+            self.ranks[index as usize] = rank;
             index
+        } else {
+            self.ranks.push(rank);
+            (self.ranks.len() - 1) as u32
         };
         self.sides[side.index()].insert(price, index);
+        self.by_price[side.index()].insert(price.0 as u64, index);
         index
     }
 }

@@ -4,7 +4,7 @@ use crate::command::{Amend, Amount, Kind, NewOrder};
 use crate::engine::Engine;
 use crate::entry::Entry;
 use crate::event::{Events, Execution, OrderReport};
-use crate::orders::{NONE, Slot};
+use crate::orders::Slot;
 use crate::refusal::Refusal;
 use crate::units::{AccountId, OrderId, Price, Quantity, Side, SymbolId, UNITS_MAX};
 
@@ -31,7 +31,7 @@ impl Engine {
     ) -> u32 {
         let mut count = 0;
         for slot in self.orders.of(account) {
-            let order = self.orders.hot(slot);
+            let order = self.orders.get(slot);
             let matches = symbol.is_none_or(|symbol| symbol == order.symbol)
                 && side.is_none_or(|side| side == order.side);
             if matches {
@@ -51,26 +51,26 @@ impl Engine {
         events: &mut Events,
     ) -> Result<OrderReport, Refusal> {
         let slot = self.own(account, amend.order)?;
-        let (order, detail) = (*self.orders.hot(slot), *self.orders.cold(slot));
-        let quantity = amend.quantity.unwrap_or(detail.quantity);
-        if quantity <= detail.filled || quantity.0 > UNITS_MAX {
+        let (order, terms) = (*self.orders.get(slot), self.terms(slot));
+        let filled = self.orders.filled(slot);
+        let quantity = amend.quantity.unwrap_or(order.quantity);
+        if quantity <= filled || quantity.0 > UNITS_MAX {
             return Err(Refusal::InvalidQuantity(
                 "the new total has to be above what is filled already".to_owned(),
             ));
         }
-        let kind = amended(detail.kind, detail.waiting, amend)?;
-        let keeps = kind == detail.kind && quantity <= detail.quantity;
+        let kind = amended(terms.kind, terms.waiting, amend)?;
+        let keeps = kind == terms.kind && quantity <= order.quantity;
         if keeps && (amend.quantity.is_some() || amend.price.is_some() || amend.trigger.is_some()) {
-            self.reduce_to(slot, quantity);
+            self.take_off(slot, order.quantity - quantity);
             let report = self.describe(slot, Execution::Replaced, self.working_status(slot));
             self.emit_if_outside(report, events);
             return Ok(report);
         }
-        let remaining = quantity - detail.filled;
         let mut request = NewOrder {
             kind,
-            amount: Amount::Quantity(remaining),
-            ..detail.request(&order)
+            amount: Amount::Quantity(quantity - filled),
+            ..terms.request(&order)
         };
         self.check_replacement(slot, &request)?;
         request.amount = Amount::Quantity(quantity);
@@ -78,20 +78,20 @@ impl Engine {
             id: order.id,
             account,
             request,
-            entered: detail.entered,
-            expires: detail.expires,
-            filled: detail.filled,
-            value: detail.value,
+            entered: order.entered,
+            expires: terms.expires,
+            filled,
+            value: order.value,
         };
-        self.release(account, order.symbol, order.side, order.remaining());
+        self.release(account, order.symbol, order.side, order.quantity - filled);
         self.drop_order(slot);
         let mut report = self.opening(&entry, Execution::Replaced, crate::OrderStatus::Open);
-        report.filled = detail.filled;
-        report.value = detail.value;
-        if detail.waiting {
+        report.filled = filled;
+        report.value = order.value;
+        if terms.waiting {
             return Ok(self.sleep(entry, Execution::Replaced, events));
         }
-        if detail.filled > Quantity::ZERO {
+        if filled > Quantity::ZERO {
             report.status = crate::OrderStatus::PartiallyFilled;
         }
         self.emit_if_outside(report, events);
@@ -108,31 +108,14 @@ impl Engine {
     fn own(&self, account: AccountId, order: OrderId) -> Result<Slot, Refusal> {
         self.orders
             .find(order)
-            .filter(|slot| self.orders.hot(*slot).account == account)
+            .filter(|slot| self.orders.get(*slot).account == account)
             .ok_or(Refusal::UnknownOrder(order))
-    }
-
-    /// Takes an order's total down in place: hidden lots first.
-    fn reduce_to(&mut self, slot: Slot, quantity: Quantity) {
-        let by = self.orders.cold(slot).quantity - quantity;
-        let order = *self.orders.hot(slot);
-        let hidden = by.min(order.hidden);
-        self.orders.hot_mut(slot).hidden -= hidden;
-        if order.level == NONE {
-            self.orders.hot_mut(slot).open -= by - hidden;
-        } else {
-            let book = &mut self.markets[order.symbol.index()].book;
-            book.reduce(&mut self.orders, slot, by - hidden);
-        }
-        let detail = self.orders.cold_mut(slot);
-        detail.quantity = quantity;
-        self.release(order.account, order.symbol, order.side, by);
     }
 
     /// Checks the changed order as if the old one were gone already.
     fn check_replacement(&mut self, slot: Slot, request: &NewOrder) -> Result<(), Refusal> {
-        let order = *self.orders.hot(slot);
-        let remaining = order.remaining();
+        let order = *self.orders.get(slot);
+        let remaining = self.orders.remaining(slot);
         self.release(order.account, order.symbol, order.side, remaining);
         self.accounts[order.account.index()].orders -= 1;
         let verdict = self.check(order.account, request);

@@ -9,9 +9,9 @@ use crate::event::{
 };
 use crate::history::History;
 use crate::market::Market;
-use crate::orders::{Detail, NONE, Order, Orders, Slot};
+use crate::orders::{NONE, Order, Orders, Slot, Terms};
 use crate::risk::Limits;
-use crate::units::{AccountId, Money, OrderId, Quantity, Side, SymbolId, TradeId};
+use crate::units::{AccountId, Money, OrderId, Price, Quantity, Side, SymbolId, TradeId};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
@@ -53,17 +53,21 @@ impl Engine {
     }
 
     /// Enters a resting or sleeping order into the arrays; the book or the triggers come next.
-    pub(crate) fn keep_order(&mut self, order: Order, mut detail: Detail) -> Slot {
+    pub(crate) fn keep_order(&mut self, mut order: Order, terms: Option<Terms>) -> Slot {
         let crowd = self.crowd();
         let market = &mut self.markets[order.symbol.index()];
         if order.account == crowd {
-            detail.crowd = market.crowd.len() as u32;
+            order.link = market.crowd.len() as u32;
+        }
+        let mut remaining = order.open;
+        if let Some(terms) = &terms {
+            remaining += terms.hidden;
+            self.next_expiry = self.next_expiry.min(terms.expires);
         }
         let books = &mut self.accounts[order.account.index()];
         books.orders += 1;
-        books.positions[order.symbol.index()].working[order.side.index()] += order.remaining();
-        self.next_expiry = self.next_expiry.min(detail.expires);
-        let slot = self.orders.insert(order, detail);
+        books.positions[order.symbol.index()].working[order.side.index()] += remaining;
+        let slot = self.orders.insert(order, terms);
         if order.account == crowd {
             market.crowd.push(slot);
         }
@@ -72,20 +76,19 @@ impl Engine {
 
     /// Forgets an order that is in no queue and ties up nothing any more.
     pub(crate) fn drop_order(&mut self, slot: Slot) {
-        let order = *self.orders.hot(slot);
+        let order = *self.orders.get(slot);
         let market = &mut self.markets[order.symbol.index()];
-        if order.level != NONE {
+        if order.place != NONE {
             market.book.leave(&mut self.orders, slot);
-        } else if self.orders.cold(slot).waiting {
+        } else if self.orders.terms(slot).is_some_and(|terms| terms.waiting) {
             market.sleeping.retain(|other| *other != slot);
         }
         self.accounts[order.account.index()].orders -= 1;
         if order.account == self.crowd() {
-            let place = self.orders.cold(slot).crowd;
             let crowd = &mut self.markets[order.symbol.index()].crowd;
-            crowd.swap_remove(place as usize);
-            if let Some(moved) = crowd.get(place as usize) {
-                self.orders.cold_mut(*moved).crowd = place;
+            crowd.swap_remove(order.link as usize);
+            if let Some(moved) = crowd.get(order.link as usize) {
+                self.orders.get_mut(*moved).link = order.link;
             }
         }
         self.orders.remove(slot);
@@ -110,13 +113,9 @@ impl Engine {
         execution: Execution,
         events: &mut Events,
     ) -> Option<OrderReport> {
-        let order = *self.orders.hot(slot);
-        self.release(order.account, order.symbol, order.side, order.remaining());
-        if order.level != NONE {
-            self.markets[order.symbol.index()]
-                .book
-                .leave(&mut self.orders, slot);
-        }
+        let order = *self.orders.get(slot);
+        let remaining = self.orders.remaining(slot);
+        self.release(order.account, order.symbol, order.side, remaining);
         let status = match execution {
             Execution::Expired => OrderStatus::Expired,
             Execution::Rejected => OrderStatus::Rejected,
@@ -135,7 +134,7 @@ impl Engine {
         status: OrderStatus,
         events: &mut Events,
     ) -> Option<OrderReport> {
-        if !self.reports(self.orders.hot(slot).account) {
+        if !self.reports(self.orders.get(slot).account) {
             return None;
         }
         let report = self.describe(slot, execution, status);
@@ -157,33 +156,50 @@ impl Engine {
         execution: Execution,
         status: OrderStatus,
     ) -> OrderReport {
-        let order = self.orders.hot(slot);
-        let detail = self.orders.cold(slot);
+        let order = self.orders.get(slot);
+        let terms = self.terms(slot);
         OrderReport {
             id: order.id,
             account: order.account,
             symbol: order.symbol,
             side: order.side,
-            kind: detail.kind,
-            trigger: detail.waiting.then_some(detail.trigger),
-            time_in_force: detail.time_in_force,
+            kind: terms.kind,
+            trigger: terms.waiting.then_some(terms.trigger),
+            time_in_force: terms.time_in_force,
             execution,
             status,
             code: None,
-            quantity: detail.quantity,
-            filled: detail.filled,
-            value: detail.value,
-            display: detail.display,
-            entered: detail.entered,
+            quantity: order.quantity,
+            filled: order.quantity - order.open - terms.hidden,
+            value: order.value,
+            display: terms.display,
+            entered: order.entered,
             time: self.clock.market,
         }
     }
 
+    /// All that was asked of a live order.
+    pub(crate) fn terms(&self, slot: Slot) -> Terms {
+        match self.orders.terms(slot) {
+            Some(terms) => *terms,
+            None => Terms::plain(self.price(slot)),
+        }
+    }
+
+    /// The price at which a live order queues; zero while it sleeps.
+    pub(crate) fn price(&self, slot: Slot) -> Price {
+        let order = self.orders.get(slot);
+        match order.place {
+            NONE => Price::ZERO,
+            place => self.markets[order.symbol.index()].book.price_at(place),
+        }
+    }
+
     pub(crate) fn working_status(&self, slot: Slot) -> OrderStatus {
-        let detail = self.orders.cold(slot);
-        if detail.waiting {
+        let waiting = self.orders.terms(slot).is_some_and(|terms| terms.waiting);
+        if waiting {
             OrderStatus::Waiting
-        } else if detail.filled > Quantity::ZERO {
+        } else if self.orders.filled(slot) > Quantity::ZERO {
             OrderStatus::PartiallyFilled
         } else {
             OrderStatus::Open

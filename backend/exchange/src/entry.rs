@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::event::{Events, Execution, OrderReport, OrderStatus};
 use crate::market::crosses;
 use crate::matching::Taker;
-use crate::orders::{Detail, Order, expiry};
+use crate::orders::{Order, Terms, expiry};
 use crate::refusal::Refusal;
 use crate::units::{AccountId, Money, OrderId, Price, Quantity, UNITS_MAX};
 
@@ -106,12 +106,13 @@ impl Engine {
         let market = &self.markets[taker.symbol.index()];
         let mut missing = taker.remaining;
         let mut budget = taker.budget;
-        for slot in market.book.queue(&self.orders, taker.side.opposite()) {
-            let maker = self.orders.hot(slot);
+        for (slot, price) in market.book.queue(taker.side.opposite()) {
+            let account = self.orders.get(slot).account;
+            let remaining = self.orders.remaining(slot);
             let reachable = taker
                 .limit
-                .is_none_or(|limit| crosses(taker.side, limit, maker.price));
-            let own = maker.account == taker.account && taker.self_trade != SelfTrade::None;
+                .is_none_or(|limit| crosses(taker.side, limit, price));
+            let own = account == taker.account && taker.self_trade != SelfTrade::None;
             if !reachable || (own && taker.self_trade != SelfTrade::Maker) {
                 return false;
             }
@@ -119,14 +120,14 @@ impl Engine {
                 continue;
             }
             if let Some(left) = &mut budget {
-                *left -= market.instrument.notional(maker.price, maker.remaining());
+                *left -= market.instrument.notional(price, remaining);
                 if *left <= Money::ZERO {
                     return true;
                 }
-            } else if maker.remaining() >= missing {
+            } else if remaining >= missing {
                 return true;
             } else {
-                missing -= maker.remaining();
+                missing -= remaining;
             }
         }
         false
@@ -146,19 +147,16 @@ impl Engine {
             .display
             .unwrap_or(taker.remaining)
             .min(taker.remaining);
-        let (symbol, side) = (request.symbol, request.side);
-        let mut order = Order::new(entry.id, entry.account, symbol, side, price, shown);
-        order.hidden = taker.remaining - shown;
-        let detail = Detail {
-            filled: taker.filled,
-            value: taker.value,
-            expires: entry.expires,
-            ..Detail::new(request, quantity - taker.prevented, entry.entered)
-        };
-        let slot = self.keep_order(order, detail);
+        let total = quantity - taker.prevented;
+        let mut order = Order::new(entry.id, entry.account, request, total, entry.entered);
+        (order.open, order.value) = (shown, taker.value);
+        let mut terms = Terms::of(request, entry.expires);
+        terms.hidden = taker.remaining - shown;
+        let special = (!terms.is_plain()).then_some(terms);
+        let slot = self.keep_order(order, special);
         self.markets[request.symbol.index()]
             .book
-            .enter(&mut self.orders, slot);
+            .enter(&mut self.orders, slot, price);
         let status = self.working_status(slot);
         let execution = if taker.prevented > Quantity::ZERO {
             Execution::Prevented

@@ -4,7 +4,7 @@ use crate::command::SelfTrade;
 use crate::engine::Engine;
 use crate::event::{Event, Events, Execution, Fill, OrderStatus, Trade};
 use crate::market::crosses;
-use crate::orders::Slot;
+use crate::orders::{NONE, Order, Slot};
 use crate::units::{AccountId, Money, OrderId, Price, Quantity, Side, SymbolId, TradeId};
 
 /// An incoming order while it trades.
@@ -31,13 +31,14 @@ impl Engine {
     pub(crate) fn cross(&mut self, taker: &mut Taker, events: &mut Events) {
         let market = taker.symbol.index();
         while taker.remaining > Quantity::ZERO {
-            let Some(slot) = self.markets[market].book.first(taker.side.opposite()) else {
+            let book = &self.markets[market].book;
+            let Some((slot, price)) = book.first(taker.side.opposite()) else {
                 return;
             };
-            let maker = *self.orders.hot(slot);
+            let maker = self.orders.get(slot);
             if taker
                 .limit
-                .is_some_and(|limit| !crosses(taker.side, limit, maker.price))
+                .is_some_and(|limit| !crosses(taker.side, limit, price))
             {
                 return;
             }
@@ -48,24 +49,31 @@ impl Engine {
             let mut quantity = taker.remaining.min(maker.open);
             if let Some(budget) = taker.budget {
                 let instrument = &self.markets[market].instrument;
-                quantity = quantity.min(instrument.affordable(budget, maker.price));
+                quantity = quantity.min(instrument.affordable(budget, price));
                 if quantity == Quantity::ZERO {
                     return;
                 }
             }
-            self.trade(taker, slot, quantity, events);
+            self.trade(taker, slot, price, quantity, events);
         }
     }
 
-    fn trade(&mut self, taker: &mut Taker, slot: Slot, quantity: Quantity, events: &mut Events) {
+    fn trade(
+        &mut self,
+        taker: &mut Taker,
+        slot: Slot,
+        price: Price,
+        quantity: Quantity,
+        events: &mut Events,
+    ) {
         let market = &mut self.markets[taker.symbol.index()];
-        let maker = *self.orders.hot(slot);
-        let value = market.instrument.notional(maker.price, quantity);
+        let Order { id, account, .. } = *self.orders.get(slot);
+        let value = market.instrument.notional(price, quantity);
         self.last_trade.0 += 1;
         let trade = Trade {
             id: TradeId(self.last_trade.0),
             symbol: taker.symbol,
-            price: maker.price,
+            price,
             quantity,
             taker: taker.side,
             time: self.clock.market,
@@ -78,7 +86,7 @@ impl Engine {
         if let Some(budget) = &mut taker.budget {
             *budget -= value;
         }
-        self.settle(&trade, maker.account, maker.id, value, true, events);
+        self.settle(&trade, account, id, value, true, events);
         self.settle(&trade, taker.account, taker.id, value, false, events);
         self.fill_maker(slot, quantity, value, events);
     }
@@ -134,11 +142,9 @@ impl Engine {
 
     /// Takes what traded off the resting order; shows the next part of an iceberg.
     fn fill_maker(&mut self, slot: Slot, quantity: Quantity, value: Money, events: &mut Events) {
-        let maker = *self.orders.hot(slot);
-        let detail = self.orders.cold_mut(slot);
-        detail.filled += quantity;
-        detail.value += value;
-        let display = detail.display;
+        let maker = self.orders.get_mut(slot);
+        maker.value += value;
+        let maker = *maker;
         self.release(maker.account, maker.symbol, maker.side, quantity);
         let book = &mut self.markets[maker.symbol.index()].book;
         if quantity < maker.open {
@@ -146,14 +152,15 @@ impl Engine {
             self.report(slot, Execution::Trade, OrderStatus::PartiallyFilled, events);
             return;
         }
-        if maker.hidden > Quantity::ZERO {
+        let iceberg = self.orders.terms_mut(slot);
+        if let Some(terms) = iceberg.filter(|terms| terms.hidden > Quantity::ZERO) {
+            let shown = terms.display.unwrap_or(terms.hidden).min(terms.hidden);
+            terms.hidden -= shown;
             // the next part queues up behind the others of its price
+            let price = book.price_at(maker.place);
             book.leave(&mut self.orders, slot);
-            let shown = display.unwrap_or(maker.hidden).min(maker.hidden);
-            let order = self.orders.hot_mut(slot);
-            order.open = shown;
-            order.hidden -= shown;
-            book.enter(&mut self.orders, slot);
+            self.orders.get_mut(slot).open = shown;
+            book.enter(&mut self.orders, slot, price);
             self.report(slot, Execution::Trade, OrderStatus::PartiallyFilled, events);
             return;
         }
@@ -164,7 +171,7 @@ impl Engine {
 
     /// The taker met an order of its own account: its mode says who gives way.
     fn prevent(&mut self, taker: &mut Taker, slot: Slot, events: &mut Events) {
-        let maker = *self.orders.hot(slot);
+        let remaining = self.orders.remaining(slot);
         match taker.self_trade {
             SelfTrade::None => {}
             SelfTrade::Taker => self.prevent_taker(taker),
@@ -176,10 +183,10 @@ impl Engine {
                 self.prevent_taker(taker);
             }
             SelfTrade::Decrement => {
-                let both = taker.remaining.min(maker.remaining());
+                let both = taker.remaining.min(remaining);
                 taker.remaining -= both;
                 taker.prevented += both;
-                if both == maker.remaining() {
+                if both == remaining {
                     self.finish(slot, Execution::Prevented, events);
                 } else {
                     self.shrink(slot, both, events);
@@ -195,14 +202,28 @@ impl Engine {
 
     /// Takes lots off a resting order without a trade, hidden ones first.
     fn shrink(&mut self, slot: Slot, by: Quantity, events: &mut Events) {
-        let order = *self.orders.hot(slot);
-        let hidden = by.min(order.hidden);
-        self.orders.hot_mut(slot).hidden -= hidden;
-        let book = &mut self.markets[order.symbol.index()].book;
-        book.reduce(&mut self.orders, slot, by - hidden);
-        self.orders.cold_mut(slot).quantity -= by;
-        self.release(order.account, order.symbol, order.side, by);
+        self.take_off(slot, by);
         let status = self.working_status(slot);
         self.report(slot, Execution::Prevented, status, events);
+    }
+
+    /// Takes an order's total down by so many lots in place: hidden ones first.
+    pub(crate) fn take_off(&mut self, slot: Slot, by: Quantity) {
+        let mut shown = by;
+        if let Some(terms) = self.orders.terms_mut(slot) {
+            let hidden = by.min(terms.hidden);
+            terms.hidden -= hidden;
+            shown -= hidden;
+        }
+        let order = self.orders.get_mut(slot);
+        order.quantity -= by;
+        let order = *order;
+        if order.place == NONE {
+            self.orders.get_mut(slot).open -= shown;
+        } else {
+            let book = &mut self.markets[order.symbol.index()].book;
+            book.reduce(&mut self.orders, slot, shown);
+        }
+        self.release(order.account, order.symbol, order.side, by);
     }
 }

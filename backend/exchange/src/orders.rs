@@ -1,5 +1,9 @@
-//! Every live order, in one array with a free list; queues are threads
-//! through it. A slot is a number, so nothing is allocated once the array has grown.
+//! Every live order, in one array with a free list. A slot is a number, so nothing is allocated
+//! once the array has grown.
+//!
+//! An order is one cache line, and most of what happens to it touches no other line of its own:
+//! where it queues is kept by the book, its price by its level, and what only few orders have
+//! ([`Terms`]) apart.
 
 use crate::command::{Amount, Kind, NewOrder, SelfTrade, TimeInForce};
 use crate::index::Index;
@@ -11,94 +15,104 @@ pub(crate) type Slot = u32;
 /// No place.
 pub(crate) const NONE: Slot = u32::MAX;
 
-/// What matching looks at: one cache line per order.
+/// A live order.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(crate) struct Order {
     pub(crate) id: OrderId,
-    pub(crate) price: Price,
     /// What the queue shows of it.
     pub(crate) open: Quantity,
-    /// What waits behind (icebergs).
-    pub(crate) hidden: Quantity,
-    pub(crate) next: Slot,
-    pub(crate) previous: Slot,
-    /// Its level in the book; `NONE` while it is not in one.
-    pub(crate) level: u32,
+    /// Total quantity, as amended; decrements of self-trade prevention taken off.
+    pub(crate) quantity: Quantity,
+    /// What the traded part was worth.
+    pub(crate) value: Money,
+    pub(crate) entered: u64,
+    /// Where it queues in the book; `NONE` while it is not in one.
+    pub(crate) place: u32,
+    /// Of the crowd's: its place in the crowd's list. Of a special one: its terms.
+    pub(crate) link: u32,
     pub(crate) account: AccountId,
     pub(crate) symbol: SymbolId,
     pub(crate) side: Side,
+    pub(crate) self_trade: SelfTrade,
+    /// Whether it has terms of its own.
+    special: bool,
 }
 
 impl Order {
-    /// Of `side`, all `open`, in no queue.
+    /// As asked for, all of `quantity` shown, in no queue.
     pub(crate) fn new(
         id: OrderId,
         account: AccountId,
-        symbol: SymbolId,
-        side: Side,
-        price: Price,
-        open: Quantity,
+        request: &NewOrder,
+        quantity: Quantity,
+        entered: u64,
     ) -> Self {
         Self {
             id,
-            price,
-            open,
-            hidden: Quantity::ZERO,
-            next: NONE,
-            previous: NONE,
-            level: NONE,
+            open: quantity,
+            quantity,
+            value: Money::ZERO,
+            entered,
+            place: NONE,
+            link: NONE,
             account,
-            symbol,
-            side,
+            symbol: request.symbol,
+            side: request.side,
+            self_trade: request.self_trade,
+            special: false,
         }
-    }
-
-    /// What may still trade.
-    pub(crate) fn remaining(&self) -> Quantity {
-        self.open + self.hidden
     }
 }
 
-/// What only reports, triggers and expiry look at: two cache lines.
+/// What makes an order more than a good-till-cancelled limit order that shows all it has.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Detail {
+pub(crate) struct Terms {
     pub(crate) kind: Kind,
     pub(crate) time_in_force: TimeInForce,
-    pub(crate) display: Option<Quantity>,
     pub(crate) post_only: bool,
-    pub(crate) self_trade: SelfTrade,
-    pub(crate) waiting: bool,
-    /// Its place in the crowd's list.
-    pub(crate) crowd: u32,
+    pub(crate) display: Option<Quantity>,
+    /// What waits behind the shown part.
+    pub(crate) hidden: Quantity,
     /// The trigger of a sleeping order, as it trails.
     pub(crate) trigger: Price,
-    /// Total quantity, as amended; decrements of self-trade prevention taken off.
-    pub(crate) quantity: Quantity,
-    pub(crate) filled: Quantity,
-    pub(crate) value: Money,
-    pub(crate) entered: u64,
+    pub(crate) waiting: bool,
     /// Market time at which it expires; `u64::MAX`: never.
     pub(crate) expires: u64,
 }
 
-impl Detail {
-    /// Of an order that neither sleeps nor expires, with nothing filled.
-    pub(crate) fn new(request: &NewOrder, quantity: Quantity, entered: u64) -> Self {
+impl Terms {
+    /// Of a plain order.
+    pub(crate) fn plain(price: Price) -> Self {
+        Self {
+            kind: Kind::Limit { price },
+            time_in_force: TimeInForce::Gtc,
+            post_only: false,
+            display: None,
+            hidden: Quantity::ZERO,
+            trigger: Price::ZERO,
+            waiting: false,
+            expires: u64::MAX,
+        }
+    }
+
+    /// As asked for.
+    pub(crate) fn of(request: &NewOrder, expires: u64) -> Self {
         Self {
             kind: request.kind,
             time_in_force: request.time_in_force,
-            display: request.display,
             post_only: request.post_only,
-            self_trade: request.self_trade,
-            waiting: false,
-            crowd: 0,
-            trigger: Price::ZERO,
-            quantity,
-            filled: Quantity::ZERO,
-            value: Money::ZERO,
-            entered,
-            expires: u64::MAX,
+            display: request.display,
+            expires,
+            ..Self::plain(Price::ZERO)
         }
+    }
+
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.kind, Kind::Limit { .. })
+            && self.time_in_force == TimeInForce::Gtc
+            && self.display.is_none()
+            && !self.post_only
     }
 
     /// The order as it would be asked for now, for its total quantity.
@@ -107,11 +121,11 @@ impl Detail {
             symbol: order.symbol,
             side: order.side,
             kind: self.kind,
-            amount: Amount::Quantity(self.quantity),
+            amount: Amount::Quantity(order.quantity),
             time_in_force: self.time_in_force,
             post_only: self.post_only,
             display: self.display,
-            self_trade: self.self_trade,
+            self_trade: order.self_trade,
         }
     }
 }
@@ -119,9 +133,11 @@ impl Detail {
 /// The array, and the ways to find an order in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Orders {
-    hot: Vec<Order>,
-    cold: Vec<Detail>,
+    orders: Vec<Order>,
+    /// First unused slot; unused ones are threaded by `link`.
     free: Slot,
+    terms: Vec<Terms>,
+    free_terms: Vec<u32>,
     count: u32,
     index: Index,
 }
@@ -129,9 +145,10 @@ pub(crate) struct Orders {
 impl Orders {
     pub(crate) fn new() -> Self {
         Self {
-            hot: Vec::new(),
-            cold: Vec::new(),
+            orders: Vec::new(),
             free: NONE,
+            terms: Vec::new(),
+            free_terms: Vec::new(),
             count: 0,
             index: Index::new(),
         }
@@ -141,60 +158,88 @@ impl Orders {
         self.count
     }
 
-    pub(crate) fn hot(&self, slot: Slot) -> &Order {
-        &self.hot[slot as usize]
+    pub(crate) fn get(&self, slot: Slot) -> &Order {
+        &self.orders[slot as usize]
     }
 
-    pub(crate) fn hot_mut(&mut self, slot: Slot) -> &mut Order {
-        &mut self.hot[slot as usize]
+    pub(crate) fn get_mut(&mut self, slot: Slot) -> &mut Order {
+        &mut self.orders[slot as usize]
     }
 
-    pub(crate) fn cold(&self, slot: Slot) -> &Detail {
-        &self.cold[slot as usize]
+    /// What it has beyond a plain order.
+    pub(crate) fn terms(&self, slot: Slot) -> Option<&Terms> {
+        let order = self.get(slot);
+        order.special.then(|| &self.terms[order.link as usize])
     }
 
-    pub(crate) fn cold_mut(&mut self, slot: Slot) -> &mut Detail {
-        &mut self.cold[slot as usize]
+    pub(crate) fn terms_mut(&mut self, slot: Slot) -> Option<&mut Terms> {
+        let order = &self.orders[slot as usize];
+        order.special.then(|| &mut self.terms[order.link as usize])
+    }
+
+    /// What waits behind the shown part.
+    pub(crate) fn hidden(&self, slot: Slot) -> Quantity {
+        self.terms(slot)
+            .map_or(Quantity::ZERO, |terms| terms.hidden)
+    }
+
+    /// What may still trade.
+    pub(crate) fn remaining(&self, slot: Slot) -> Quantity {
+        self.get(slot).open + self.hidden(slot)
+    }
+
+    /// What has traded.
+    pub(crate) fn filled(&self, slot: Slot) -> Quantity {
+        self.get(slot).quantity - self.remaining(slot)
     }
 
     pub(crate) fn find(&self, id: OrderId) -> Option<Slot> {
-        self.index.find(id.0, |slot| self.hot[slot as usize].id.0)
+        self.index.find(id.0, |slot| self.get(slot).id.0)
     }
 
     /// How many slots there are, used or free.
     pub(crate) fn slots(&self) -> usize {
-        self.hot.len()
+        self.orders.len()
     }
 
     /// Takes an order in; it is in no queue yet.
-    pub(crate) fn insert(&mut self, order: Order, detail: Detail) -> Slot {
+    pub(crate) fn insert(&mut self, mut order: Order, terms: Option<Terms>) -> Slot {
+        if let Some(terms) = terms {
+            order.special = true;
+            order.link = if let Some(place) = self.free_terms.pop() {
+                self.terms[place as usize] = terms;
+                place
+            } else {
+                self.terms.push(terms);
+                (self.terms.len() - 1) as u32
+            };
+        }
         let slot = if self.free == NONE {
-            self.hot.push(order);
-            self.cold.push(detail);
-            (self.hot.len() - 1) as Slot
+            self.orders.push(order);
+            (self.orders.len() - 1) as Slot
         } else {
             let slot = self.free;
-            self.free = self.hot[slot as usize].next;
-            self.hot[slot as usize] = order;
-            self.cold[slot as usize] = detail;
+            self.free = self.get(slot).link;
+            *self.get_mut(slot) = order;
             slot
         };
         self.count += 1;
-        let hot = &self.hot;
-        self.index
-            .insert(order.id.0, slot, |slot| hot[slot as usize].id.0);
+        self.index.insert(order.id.0, slot);
         slot
     }
 
     /// Forgets an order that is in no queue any more.
     pub(crate) fn remove(&mut self, slot: Slot) {
-        let id = self.hot(slot).id;
-        let hot = &self.hot;
-        self.index.remove(id.0, |slot| hot[slot as usize].id.0);
+        let order = *self.get(slot);
+        if order.special {
+            self.free_terms.push(order.link);
+        }
+        self.index.remove(order.id.0, slot);
         let free = self.free;
-        let order = self.hot_mut(slot);
+        let order = self.get_mut(slot);
         order.id = OrderId(0);
-        order.next = free;
+        order.special = false;
+        order.link = free;
         self.free = slot;
         self.count -= 1;
     }
@@ -202,25 +247,25 @@ impl Orders {
     /// An account's orders, oldest first. Looks at all there are: seldom asked, and a list kept for
     /// it would cost every order three cache misses.
     pub(crate) fn of(&self, account: AccountId) -> Vec<Slot> {
-        self.oldest_first(|slot| self.hot(slot).account == account)
+        self.oldest_first(|slot| self.get(slot).account == account)
     }
 
     /// What has expired at `now`, oldest first, and when the next of the others does.
     pub(crate) fn expired(&self, now: u64) -> (Vec<Slot>, u64) {
-        let live = self.live().map(|slot| self.cold(slot).expires);
-        let next = live.filter(|expires| *expires > now).min();
-        let expired = self.oldest_first(|slot| self.cold(slot).expires <= now);
-        (expired, next.unwrap_or(u64::MAX))
+        let expires = |slot| self.terms(slot).map_or(u64::MAX, |terms| terms.expires);
+        let next = self.live().map(expires).filter(|expires| *expires > now);
+        let next = next.min().unwrap_or(u64::MAX);
+        (self.oldest_first(|slot| expires(slot) <= now), next)
     }
 
     /// Slots in use.
     pub(crate) fn live(&self) -> impl Iterator<Item = Slot> + '_ {
-        (0..self.hot.len() as Slot).filter(|slot| self.hot(*slot).id != OrderId(0))
+        (0..self.orders.len() as Slot).filter(|slot| self.get(*slot).id != OrderId(0))
     }
 
     fn oldest_first(&self, wanted: impl Fn(Slot) -> bool) -> Vec<Slot> {
         let mut slots: Vec<Slot> = self.live().filter(|slot| wanted(*slot)).collect();
-        slots.sort_unstable_by_key(|slot| self.hot(*slot).id);
+        slots.sort_unstable_by_key(|slot| self.get(*slot).id);
         slots
     }
 }
@@ -231,5 +276,15 @@ pub(crate) fn expiry(time_in_force: TimeInForce, now: u64, day: u64) -> u64 {
         TimeInForce::Gtd(ticks) => now.saturating_add(ticks),
         TimeInForce::Day => (now / day + 1) * day,
         TimeInForce::Gtc | TimeInForce::Ioc | TimeInForce::Fok => u64::MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_one_cache_line() {
+        assert_eq!(size_of::<Order>(), 64);
     }
 }

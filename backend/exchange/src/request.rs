@@ -125,7 +125,7 @@ impl Exchange {
             .orders
             .find(order)
             .ok_or(Refusal::UnknownOrder(order))?;
-        let symbol = self.engine.orders.hot(slot).symbol;
+        let symbol = self.engine.orders.get(slot).symbol;
         let instrument = self.instrument(symbol);
         let price = |text: &Option<Decimal>| read_price(instrument, text.as_ref());
         let quantity = read_quantity(instrument, request.quantity.as_ref())?;

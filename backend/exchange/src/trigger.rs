@@ -8,7 +8,7 @@ use crate::command::{Amount, Kind};
 use crate::engine::Engine;
 use crate::entry::Entry;
 use crate::event::{Events, Execution, OrderReport, OrderStatus};
-use crate::orders::{Detail, Order, Slot};
+use crate::orders::{Order, Slot, Terms};
 use crate::units::{Price, Quantity, Side};
 
 impl Engine {
@@ -36,17 +36,13 @@ impl Engine {
         // the newcomer looks at the present price too
         let (low, high) = market.touched.unwrap_or((last, last));
         market.touched = Some((low.min(last), high.max(last)));
-        let (symbol, side) = (request.symbol, request.side);
-        let order = Order::new(entry.id, entry.account, symbol, side, trigger, quantity);
-        let detail = Detail {
+        let order = Order::new(entry.id, entry.account, &request, quantity, entry.entered);
+        let terms = Terms {
             trigger,
             waiting: true,
-            filled: entry.filled,
-            value: entry.value,
-            expires: entry.expires,
-            ..Detail::new(&request, quantity, entry.entered)
+            ..Terms::of(&request, entry.expires)
         };
-        let slot = self.keep_order(order, detail);
+        let slot = self.keep_order(order, Some(terms));
         self.markets[request.symbol.index()].sleeping.push(slot);
         let report = self.describe(slot, execution, OrderStatus::Waiting);
         self.emit(report, events);
@@ -72,26 +68,28 @@ impl Engine {
     }
 
     fn reached(&self, slot: Slot, low: Price, high: Price) -> bool {
-        let detail = self.orders.cold(slot);
-        let rising = match detail.kind {
-            Kind::TakeProfit { .. } => self.orders.hot(slot).side == Side::Sell,
-            _ => self.orders.hot(slot).side == Side::Buy,
+        let (side, terms) = (self.orders.get(slot).side, self.terms(slot));
+        let rising = match terms.kind {
+            Kind::TakeProfit { .. } => side == Side::Sell,
+            _ => side == Side::Buy,
         };
         if rising {
-            high >= detail.trigger
+            high >= terms.trigger
         } else {
-            low <= detail.trigger
+            low <= terms.trigger
         }
     }
 
     /// A trailing stop's trigger follows the best price, never back.
     fn follow(&mut self, slot: Slot, low: Price, high: Price) {
-        let side = self.orders.hot(slot).side;
-        let detail = self.orders.cold_mut(slot);
-        if let Kind::TrailingStop { distance } = detail.kind {
-            detail.trigger = match side {
-                Side::Sell => detail.trigger.max(trail(side, high, distance)),
-                Side::Buy => detail.trigger.min(trail(side, low, distance)),
+        let side = self.orders.get(slot).side;
+        let Some(terms) = self.orders.terms_mut(slot) else {
+            return;
+        };
+        if let Kind::TrailingStop { distance } = terms.kind {
+            terms.trigger = match side {
+                Side::Sell => terms.trigger.max(trail(side, high, distance)),
+                Side::Buy => terms.trigger.min(trail(side, low, distance)),
             };
         }
     }
@@ -99,20 +97,19 @@ impl Engine {
     /// Wakes one order: it trades or rests under the number it always had.
     fn rouse(&mut self, slot: Slot, events: &mut Events) {
         self.report(slot, Execution::Triggered, OrderStatus::Open, events);
-        let order = *self.orders.hot(slot);
-        let detail = *self.orders.cold(slot);
-        self.release(order.account, order.symbol, order.side, order.remaining());
+        let (order, terms) = (*self.orders.get(slot), self.terms(slot));
+        self.release(order.account, order.symbol, order.side, order.open);
         self.drop_order(slot);
-        let request = detail.request(&order);
+        let request = terms.request(&order);
         self.execute(
             Entry {
                 id: order.id,
                 account: order.account,
                 request,
-                entered: detail.entered,
-                expires: detail.expires,
-                filled: detail.filled,
-                value: detail.value,
+                entered: order.entered,
+                expires: terms.expires,
+                filled: order.quantity - order.open,
+                value: order.value,
             },
             events,
         );

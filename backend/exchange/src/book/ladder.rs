@@ -1,5 +1,5 @@
-//! One side's prices in order. A sorted array with the best price at its end: most of what happens
-//! in a book happens near the best, so searches end soon and insertions move little.
+//! One side's prices in order. A sorted array with the best price at its end: most prices come and
+//! go near the best, so searches end soon and insertions move little.
 
 use crate::units::{Price, Side};
 
@@ -39,10 +39,6 @@ impl Ladder {
     /// The queues, best first.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = u32> + '_ {
         self.rungs.iter().rev().map(|rung| rung.queue)
-    }
-
-    pub(super) fn find(&self, price: Price) -> Option<u32> {
-        self.place(price).ok().map(|at| self.rungs[at].queue)
     }
 
     /// Adds a price that is not there yet.

@@ -82,8 +82,8 @@ impl Crowd {
     fn cancel(&self, scene: &mut Scene<'_>) {
         let market = &scene.engine.markets[scene.symbol.index()];
         let slot = market.crowd[scene.random.below(market.crowd.len() as u64) as usize];
-        let order = scene.engine.orders.hot(slot);
-        let queue = market.book.quantity_at(order.side, order.price);
+        let place = scene.engine.orders.get(slot).place;
+        let queue = market.book.quantity_around(place);
         if self.reaction.bears(queue, scene.random) {
             return;
         }

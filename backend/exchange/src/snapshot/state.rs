@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::event::{Execution, Fill, OrderReport, OrderStatus, Trade};
 use crate::exchange::Exchange;
 use crate::market::Market;
-use crate::orders::{Detail, NONE, Order, Slot};
+use crate::orders::{NONE, Order, Slot, Terms};
 use crate::units::{AccountId, Money, Price, Quantity, Side, SymbolId};
 
 pub(super) fn put(exchange: &Exchange, writer: &mut Writer) {
@@ -77,12 +77,12 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<Exchange, RestoreError> {
         engine.markets[index].sleeping = take_list(engine, reader)?;
         let crowd = take_list(engine, reader)?;
         for (place, slot) in crowd.iter().enumerate() {
-            engine.orders.cold_mut(*slot).crowd = place as u32;
+            engine.orders.get_mut(*slot).link = place as u32;
         }
         engine.markets[index].crowd = crowd;
     }
     for slot in engine.orders.live() {
-        engine.accounts[engine.orders.hot(slot).account.index()].orders += 1;
+        engine.accounts[engine.orders.get(slot).account.index()].orders += 1;
     }
     engine.next_expiry = next_expiry;
     let visitors = AccountId(exchange.engine.accounts.len() as u16 - 1);
@@ -109,25 +109,22 @@ fn put_market(
     let mut put_order = |slot: Slot, writer: &mut Writer| {
         numbers[slot as usize] = *next;
         *next += 1;
-        put_order(engine.orders.hot(slot), engine.orders.cold(slot), writer);
+        put_order(engine, slot, writer);
     };
     for side in [Side::Buy, Side::Sell] {
         // worst price first: read back, every price is the best so far and goes to the end
         writer.count(market.book.depth(side));
-        for (price, orders, head) in market.book.queues_from_worst(side) {
+        for (price, orders, line) in market.book.queues_from_worst(side) {
             writer.put(&price);
             writer.unsigned(u64::from(orders));
-            let mut slot = head;
-            while slot != NONE {
+            for slot in line {
                 put_order(slot, writer);
-                slot = engine.orders.hot(slot).next;
             }
         }
     }
     writer.count(market.sleeping.len());
     for slot in &market.sleeping {
-        writer.put(&engine.orders.hot(*slot).side);
-        writer.put(&engine.orders.hot(*slot).price);
+        writer.put(&engine.orders.get(*slot).side);
         put_order(*slot, writer);
     }
 }
@@ -151,16 +148,17 @@ fn take_market(
         for _ in 0..reader.count()? {
             let price = reader.take()?;
             for _ in 0..reader.count()? {
-                let (order, detail) = take_order(symbol, side, price, accounts, reader)?;
-                let slot = engine.orders.insert(order, detail);
-                engine.markets[index].book.enter(&mut engine.orders, slot);
+                let (order, terms) = take_order(symbol, side, accounts, reader)?;
+                let slot = engine.orders.insert(order, terms);
+                let book = &mut engine.markets[index].book;
+                book.enter(&mut engine.orders, slot, price);
             }
         }
     }
     for _ in 0..reader.count()? {
-        let (side, price) = reader.take()?;
-        let (order, detail) = take_order(symbol, side, price, accounts, reader)?;
-        engine.orders.insert(order, detail);
+        let side = reader.take()?;
+        let (order, terms) = take_order(symbol, side, accounts, reader)?;
+        engine.orders.insert(order, terms);
     }
     let book = &mut engine.markets[index].book;
     book.take_changes(|_| {});
@@ -173,76 +171,63 @@ const PLAIN: u8 = 1;
 const HIDDEN: u8 = 2;
 const FILLED: u8 = 4;
 
-fn put_order(order: &Order, detail: &Detail, writer: &mut Writer) {
-    let self_trade = detail.self_trade;
-    let plain = detail.kind == (Kind::Limit { price: order.price })
-        && detail.time_in_force == TimeInForce::Gtc
-        && detail.display.is_none()
-        && !detail.post_only;
-    let hidden = order.hidden != Quantity::ZERO;
-    let filled = detail.filled != Quantity::ZERO;
+fn put_order(engine: &Engine, slot: Slot, writer: &mut Writer) {
+    let order = engine.orders.get(slot);
+    let terms = engine.orders.terms(slot);
+    let remaining = engine.orders.remaining(slot);
+    let (hidden, filled) = (remaining - order.open, order.quantity - remaining);
     let flag = |bit: u8, set: bool| if set { bit } else { 0 };
-    let flags = flag(PLAIN, plain) | flag(HIDDEN, hidden) | flag(FILLED, filled);
-    writer.byte(flags | ((self_trade as u8) << 4));
+    let flags = flag(PLAIN, terms.is_none())
+        | flag(HIDDEN, hidden != Quantity::ZERO)
+        | flag(FILLED, filled != Quantity::ZERO);
+    writer.byte(flags | ((order.self_trade as u8) << 4));
     writer.put(&order.id);
     writer.put(&order.account);
     writer.put(&order.open);
-    writer.put(&detail.quantity);
-    writer.put(&detail.entered);
-    if hidden {
-        writer.put(&order.hidden);
+    writer.put(&order.entered);
+    if hidden != Quantity::ZERO {
+        writer.put(&hidden);
     }
-    if filled {
-        writer.put(&detail.filled);
-        writer.put(&detail.value);
+    if filled != Quantity::ZERO {
+        writer.put(&filled);
+        writer.put(&order.value);
     }
-    if !plain {
-        writer.put(&detail.kind);
-        writer.put(&detail.time_in_force);
-        writer.put(&detail.post_only);
-        writer.put(&detail.display);
-        writer.put(&detail.trigger);
-        writer.put(&detail.waiting);
-        writer.put(&detail.expires);
+    if let Some(terms) = terms {
+        writer.put(terms);
     }
 }
 
 fn take_order(
     symbol: SymbolId,
     side: Side,
-    price: Price,
     accounts: usize,
     reader: &mut Reader<'_>,
-) -> Result<(Order, Detail), RestoreError> {
+) -> Result<(Order, Option<Terms>), RestoreError> {
     let flags = reader.byte()?;
     let self_trade = self_trade(flags >> 4).ok_or_else(|| reader.damaged())?;
-    let (id, account) = reader.take()?;
-    let mut order = Order::new(id, account, symbol, side, price, reader.take()?);
-    if order.account.index() >= accounts {
+    let (id, account): (_, AccountId) = reader.take()?;
+    if account.index() >= accounts {
         return Err(reader.damaged());
     }
-    let quantity = reader.take()?;
+    let (open, entered) = reader.take()?;
     let usual = NewOrder {
         self_trade,
-        ..NewOrder::limit(symbol, side, price, quantity)
+        ..NewOrder::limit(symbol, side, Price::ZERO, open)
     };
-    let mut detail = Detail::new(&usual, quantity, reader.take()?);
+    let mut order = Order::new(id, account, &usual, open, entered);
+    let mut hidden = Quantity::ZERO;
     if flags & HIDDEN != 0 {
-        order.hidden = reader.take()?;
+        hidden = reader.take()?;
+        order.quantity += hidden;
     }
     if flags & FILLED != 0 {
-        (detail.filled, detail.value) = reader.take()?;
+        let filled: Quantity = reader.take()?;
+        order.quantity += filled;
+        order.value = reader.take()?;
     }
-    if flags & PLAIN == 0 {
-        detail.kind = reader.take()?;
-        detail.time_in_force = reader.take()?;
-        detail.post_only = reader.take()?;
-        detail.display = reader.take()?;
-        detail.trigger = reader.take()?;
-        detail.waiting = reader.take()?;
-        detail.expires = reader.take()?;
-    }
-    Ok((order, detail))
+    let special = flags & PLAIN == 0;
+    let terms: Option<Terms> = special.then(|| reader.take()).transpose()?;
+    Ok((order, terms.map(|terms| Terms { hidden, ..terms })))
 }
 
 fn self_trade(number: u8) -> Option<SelfTrade> {
@@ -294,6 +279,29 @@ impl Coded for Position {
             fees,
             working: [buys, sells],
             changed: false,
+        })
+    }
+}
+
+impl Coded for Terms {
+    fn put(&self, writer: &mut Writer) {
+        writer.put(&(self.kind, self.time_in_force));
+        writer.put(&(self.post_only, self.display));
+        writer.put(&((self.trigger, self.waiting), self.expires));
+    }
+    fn take(reader: &mut Reader<'_>) -> Result<Self, RestoreError> {
+        let (kind, time_in_force) = reader.take()?;
+        let (post_only, display) = reader.take()?;
+        let ((trigger, waiting), expires) = reader.take()?;
+        Ok(Self {
+            kind,
+            time_in_force,
+            post_only,
+            display,
+            hidden: Quantity::ZERO,
+            trigger,
+            waiting,
+            expires,
         })
     }
 }
