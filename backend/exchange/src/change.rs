@@ -141,6 +141,10 @@ fn amended(kind: Kind, waiting: bool, amend: &Amend) -> Result<Kind, Refusal> {
             trigger: new_trigger(trigger),
             price: new_price(price),
         }),
+        Kind::TakeProfitLimit { trigger, price } => Ok(Kind::TakeProfitLimit {
+            trigger: new_trigger(trigger),
+            price: new_price(price),
+        }),
         _ if amend.price.is_some() => wrong("the order has no limit price to change"),
         Kind::Stop { trigger } => Ok(Kind::Stop {
             trigger: new_trigger(trigger),

@@ -107,11 +107,34 @@ pub enum Kind {
         /// The price that wakes it.
         trigger: Price,
     },
+    /// Sleeps until the market trades at `trigger` or better, then a limit order.
+    TakeProfitLimit {
+        /// The price that wakes it.
+        trigger: Price,
+        /// The limit it then has.
+        price: Price,
+    },
     /// A stop that follows the market at `distance` and never goes back.
     TrailingStop {
         /// Ticks between the market's best price since entry and the trigger.
         distance: Price,
     },
+}
+
+impl Kind {
+    /// The limit price, for kinds that have one.
+    #[must_use]
+    pub fn limit(self) -> Option<Price> {
+        match self {
+            Self::Limit { price }
+            | Self::StopLimit { price, .. }
+            | Self::TakeProfitLimit { price, .. } => Some(price),
+            Self::Market
+            | Self::Stop { .. }
+            | Self::TakeProfit { .. }
+            | Self::TrailingStop { .. } => None,
+        }
+    }
 }
 
 /// How much an order is for.

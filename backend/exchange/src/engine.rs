@@ -4,6 +4,7 @@
 
 use crate::account::{Account, Fees};
 use crate::clock::Clock;
+use crate::command::{Kind, TimeInForce};
 use crate::event::{
     BookUpdate, CandleClosed, Event, Events, Execution, OrderReport, OrderStatus, PositionReport,
 };
@@ -118,7 +119,6 @@ impl Engine {
         self.release(order.account, order.symbol, order.side, remaining);
         let status = match execution {
             Execution::Expired => OrderStatus::Expired,
-            Execution::Rejected => OrderStatus::Rejected,
             _ => OrderStatus::Cancelled,
         };
         let report = self.report(slot, execution, status, events);
@@ -157,7 +157,9 @@ impl Engine {
         status: OrderStatus,
     ) -> OrderReport {
         let order = self.orders.get(slot);
-        let terms = self.terms(slot);
+        let Some(terms) = self.orders.terms(slot) else {
+            return self.describe_plain(order, self.price(slot), execution, status);
+        };
         OrderReport {
             id: order.id,
             account: order.account,
@@ -176,6 +178,43 @@ impl Engine {
             entered: order.entered,
             time: self.clock.market,
         }
+    }
+
+    fn describe_plain(
+        &self,
+        order: &Order,
+        price: Price,
+        execution: Execution,
+        status: OrderStatus,
+    ) -> OrderReport {
+        OrderReport {
+            id: order.id,
+            account: order.account,
+            symbol: order.symbol,
+            side: order.side,
+            kind: Kind::Limit { price },
+            trigger: None,
+            time_in_force: TimeInForce::Gtc,
+            execution,
+            status,
+            code: None,
+            quantity: order.quantity,
+            filled: order.quantity - order.open,
+            value: order.value,
+            display: None,
+            entered: order.entered,
+            time: self.clock.market,
+        }
+    }
+
+    /// Takes a sleeping order out that may not wake, and says why.
+    pub(crate) fn reject(&mut self, slot: Slot, code: &'static str, events: &mut Events) {
+        let order = *self.orders.get(slot);
+        self.release(order.account, order.symbol, order.side, order.open);
+        let mut report = self.describe(slot, Execution::Rejected, OrderStatus::Rejected);
+        report.code = Some(code);
+        self.drop_order(slot);
+        self.emit(report, events);
     }
 
     /// All that was asked of a live order.

@@ -71,10 +71,7 @@ impl Engine {
             Amount::Quantity(quantity) => (quantity, None),
             Amount::Notional(value) => (Quantity(UNITS_MAX), Some(value)),
         };
-        let limit = match request.kind {
-            Kind::Limit { price } | Kind::StopLimit { price, .. } => Some(price),
-            _ => None,
-        };
+        let limit = request.kind.limit();
         let mut taker = Taker {
             id: entry.id,
             account: entry.account,
@@ -157,7 +154,11 @@ impl Engine {
         self.markets[request.symbol.index()]
             .book
             .enter(&mut self.orders, slot, price);
-        let status = self.working_status(slot);
+        let status = if taker.filled > Quantity::ZERO {
+            OrderStatus::PartiallyFilled
+        } else {
+            OrderStatus::Open
+        };
         let execution = if taker.prevented > Quantity::ZERO {
             Execution::Prevented
         } else if taker.filled > entry.filled {
@@ -165,7 +166,9 @@ impl Engine {
         } else {
             Execution::New
         };
-        let report = self.describe(slot, execution, status);
+        let mut report = self.opening(entry, execution, status);
+        report.quantity = total;
+        (report.filled, report.value) = (taker.filled, taker.value);
         // an order that just rests was reported when it was accepted
         if execution != Execution::New && self.reports(entry.account) {
             self.emit(report, events);

@@ -29,7 +29,7 @@ pub struct OrderRequest {
     /// The limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Decimal>,
-    /// What wakes a stop, stop-limit or take-profit order.
+    /// What wakes a stop or take-profit order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_price: Option<Decimal>,
     /// How far a trailing stop stays behind the market.
@@ -66,6 +66,8 @@ pub enum OrderType {
     StopLimit,
     /// A market order once the price is as good as `stop_price`.
     TakeProfit,
+    /// A limit order once the price is as good as `stop_price`.
+    TakeProfitLimit,
     /// A stop that follows the market.
     TrailingStop,
     /// A limit order that shows only `display` at a time.
@@ -174,6 +176,10 @@ impl Reader<'_> {
             OrderType::TakeProfit => Kind::TakeProfit {
                 trigger: trigger()?,
             },
+            OrderType::TakeProfitLimit => Kind::TakeProfitLimit {
+                trigger: trigger()?,
+                price: price()?,
+            },
             OrderType::TrailingStop => Kind::TrailingStop {
                 distance: self.need("trail", request.trail.as_ref())?,
             },
@@ -239,10 +245,14 @@ impl Reader<'_> {
 
     /// A field that the type has no use for is a mistake, not decoration.
     fn refuse_strangers(&self, kind: OrderType) -> Result<(), Refusal> {
-        use OrderType::{Iceberg, Limit, PostOnly, Stop, StopLimit, TakeProfit, TrailingStop};
+        use OrderType::{Iceberg, Limit, PostOnly, Stop, StopLimit};
+        use OrderType::{TakeProfit, TakeProfitLimit, TrailingStop};
         let request = self.request;
-        let limits = matches!(kind, Limit | Iceberg | PostOnly | StopLimit);
-        let sleeps = matches!(kind, Stop | StopLimit | TakeProfit);
+        let limits = matches!(
+            kind,
+            Limit | Iceberg | PostOnly | StopLimit | TakeProfitLimit
+        );
+        let sleeps = matches!(kind, Stop | StopLimit | TakeProfit | TakeProfitLimit);
         for (field, given, useful) in [
             ("price", request.price.is_some(), limits),
             ("stop_price", request.stop_price.is_some(), sleeps),

@@ -4,7 +4,7 @@ use crate::account::shifted;
 use crate::command::{Amount, Kind, NewOrder, TimeInForce};
 use crate::engine::Engine;
 use crate::instrument::money_text;
-use crate::market::crosses;
+use crate::market::{Market, crosses};
 use crate::refusal::Refusal;
 use crate::units::{AccountId, Money, Price, Quantity, UNITS_MAX};
 
@@ -27,21 +27,8 @@ impl Engine {
     pub(crate) fn check(&self, account: AccountId, new: &NewOrder) -> Result<(), Refusal> {
         let market = self.markets.get(new.symbol.index());
         let market = market.ok_or_else(|| Refusal::UnknownSymbol(format!("#{}", new.symbol.0)))?;
-        if self.clock.market < market.halted_until {
-            return Err(Refusal::Halted(market.instrument.symbol().to_owned()));
-        }
         check_shape(new)?;
-        let limit = self.check_prices(new)?;
-        let reference = limit.unwrap_or_else(|| market.mark());
-        let (quantity, value) = match new.amount {
-            Amount::Quantity(quantity) => {
-                (quantity, market.instrument.notional(reference, quantity))
-            }
-            Amount::Notional(value) => (
-                market.instrument.affordable(value, reference.max(Price(1))),
-                value,
-            ),
-        };
+        let (quantity, value) = self.check_market(new, market)?;
         if value < self.limits.minimum_notional {
             return Err(Refusal::NotionalTooSmall {
                 value: money_text(value),
@@ -56,6 +43,32 @@ impl Engine {
         self.check_balance(account, new, quantity, value)
     }
 
+    /// Checks an order again that has slept, as the market and the account are by now.
+    pub(crate) fn check_woken(&self, account: AccountId, new: &NewOrder) -> Result<(), Refusal> {
+        let market = &self.markets[new.symbol.index()];
+        let (quantity, value) = self.check_market(new, market)?;
+        self.check_position(account, new, quantity)?;
+        self.check_balance(account, new, quantity, value)
+    }
+
+    /// What the market says to the order; how many lots it is for and what they are worth.
+    fn check_market(&self, new: &NewOrder, market: &Market) -> Result<(Quantity, Money), Refusal> {
+        if self.clock.market < market.halted_until {
+            return Err(Refusal::Halted(market.instrument.symbol().to_owned()));
+        }
+        let limit = self.check_prices(new)?;
+        let reference = limit.unwrap_or_else(|| market.mark());
+        Ok(match new.amount {
+            Amount::Quantity(quantity) => {
+                (quantity, market.instrument.notional(reference, quantity))
+            }
+            Amount::Notional(value) => (
+                market.instrument.affordable(value, reference.max(Price(1))),
+                value,
+            ),
+        })
+    }
+
     /// Ticks, band, and what the book says to the kind. The limit price, if there is one.
     fn check_prices(&self, new: &NewOrder) -> Result<Option<Price>, Refusal> {
         let market = &self.markets[new.symbol.index()];
@@ -64,7 +77,9 @@ impl Engine {
             Kind::Limit { price } => (Some(price), None),
             Kind::Market => (None, None),
             Kind::Stop { trigger } | Kind::TakeProfit { trigger } => (None, Some(trigger)),
-            Kind::StopLimit { trigger, price } => (Some(price), Some(trigger)),
+            Kind::StopLimit { trigger, price } | Kind::TakeProfitLimit { trigger, price } => {
+                (Some(price), Some(trigger))
+            }
             Kind::TrailingStop { distance } => (None, Some(distance)),
         };
         for price in limit.iter().chain(&trigger) {
@@ -164,7 +179,7 @@ impl Engine {
 /// What no market could make sense of.
 fn check_shape(new: &NewOrder) -> Result<(), Refusal> {
     let wrong = |text: &str| Err(Refusal::InvalidOrder(text.to_owned()));
-    let limit = matches!(new.kind, Kind::Limit { .. } | Kind::StopLimit { .. });
+    let limit = new.kind.limit().is_some();
     let takes_now = matches!(new.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
     match new.amount {
         Amount::Quantity(quantity) if !(1..=UNITS_MAX).contains(&quantity.0) => {

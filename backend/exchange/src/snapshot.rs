@@ -12,7 +12,7 @@ use crate::scenario::{Scenario, ScenarioError};
 pub(crate) use codec::{Coded, Reader, Writer, coded, coded_enum};
 
 /// The snapshot format this build writes.
-pub const FORMAT: u16 = 1;
+pub const FORMAT: u16 = 2;
 
 const MAGIC: [u8; 4] = *b"hfex";
 const HEADER: usize = 14;

@@ -1,10 +1,10 @@
-//! Sleeping orders: stop, stop-limit, take-profit, trailing stop.
+//! Sleeping orders: stop, stop-limit, take-profit, take-profit-limit, trailing stop.
 //!
 //! Trades wake them: the lowest and highest price since they were last looked at. There are only as
 //! many as outside accounts may have working, so they lie in one list, oldest first, and that is
 //! the order in which they wake.
 
-use crate::command::{Amount, Kind};
+use crate::command::{Amount, Kind, NewOrder};
 use crate::engine::Engine;
 use crate::entry::Entry;
 use crate::event::{Events, Execution, OrderReport, OrderStatus};
@@ -29,8 +29,10 @@ impl Engine {
         let last = market.last;
         let trigger = match request.kind {
             Kind::TrailingStop { distance } => trail(request.side, last, distance),
-            Kind::Stop { trigger } | Kind::StopLimit { trigger, .. } => trigger,
-            Kind::TakeProfit { trigger } => trigger,
+            Kind::Stop { trigger }
+            | Kind::StopLimit { trigger, .. }
+            | Kind::TakeProfit { trigger }
+            | Kind::TakeProfitLimit { trigger, .. } => trigger,
             Kind::Limit { .. } | Kind::Market => last,
         };
         // the newcomer looks at the present price too
@@ -70,7 +72,7 @@ impl Engine {
     fn reached(&self, slot: Slot, low: Price, high: Price) -> bool {
         let (side, terms) = (self.orders.get(slot).side, self.terms(slot));
         let rising = match terms.kind {
-            Kind::TakeProfit { .. } => side == Side::Sell,
+            Kind::TakeProfit { .. } | Kind::TakeProfitLimit { .. } => side == Side::Sell,
             _ => side == Side::Buy,
         };
         if rising {
@@ -94,13 +96,30 @@ impl Engine {
         }
     }
 
-    /// Wakes one order: it trades or rests under the number it always had.
+    /// Wakes one order: it trades or rests under the number it always had, unless what was checked
+    /// when it came does not hold any more.
     fn rouse(&mut self, slot: Slot, events: &mut Events) {
-        self.report(slot, Execution::Triggered, OrderStatus::Open, events);
         let (order, terms) = (*self.orders.get(slot), self.terms(slot));
+        let request = terms.request(&order);
+        let awake = NewOrder {
+            kind: request
+                .kind
+                .limit()
+                .map_or(Kind::Market, |price| Kind::Limit { price }),
+            amount: Amount::Quantity(order.open),
+            ..request
+        };
+        // its own lots are not to be counted twice
+        self.release(order.account, order.symbol, order.side, order.open);
+        let verdict = self.check_woken(order.account, &awake);
+        self.release(order.account, order.symbol, order.side, -order.open);
+        if let Err(refusal) = verdict {
+            self.reject(slot, refusal.code(), events);
+            return;
+        }
+        self.report(slot, Execution::Triggered, OrderStatus::Open, events);
         self.release(order.account, order.symbol, order.side, order.open);
         self.drop_order(slot);
-        let request = terms.request(&order);
         self.execute(
             Entry {
                 id: order.id,

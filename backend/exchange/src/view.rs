@@ -289,6 +289,9 @@ impl Exchange {
             Kind::Stop { trigger } => ("stop", None, Some(trigger), None),
             Kind::StopLimit { trigger, price } => ("stop_limit", Some(price), Some(trigger), None),
             Kind::TakeProfit { trigger } => ("take_profit", None, Some(trigger), None),
+            Kind::TakeProfitLimit { trigger, price } => {
+                ("take_profit_limit", Some(price), Some(trigger), None)
+            }
             Kind::TrailingStop { distance } => ("trailing_stop", None, None, Some(distance)),
         };
         OrderView {

@@ -410,6 +410,7 @@ coded_enum!(Kind {
     StopLimit { trigger, price } = 3,
     TakeProfit { trigger } = 4,
     TrailingStop { distance } = 5,
+    TakeProfitLimit { trigger, price } = 6,
 });
 coded_enum!(OrderStatus {
     Waiting = 0,

@@ -11,8 +11,8 @@
 //! ```
 
 use holdfast_exchange::{
-    Accepted, AccountId, AmendRequest, Command, Event, Events, Exchange, OrderId, OrderReport,
-    OrderRequest, Refusal, Scenario, Side, Span,
+    Accepted, AccountId, AmendRequest, Command, Event, Events, Exchange, FlowSettings, OrderId,
+    OrderReport, OrderRequest, Refusal, Scenario, Side, Span,
 };
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -44,8 +44,13 @@ fn every_script_ends_as_written() {
 
 /// The script with what the exchange says in place of the expectations.
 fn play(text: &str) -> String {
-    let mut scenario = Scenario::default();
-    scenario.flow.crowd = None;
+    let mut scenario = Scenario {
+        flow: FlowSettings {
+            crowd: None,
+            ..FlowSettings::default()
+        },
+        ..Scenario::default()
+    };
     scenario.symbols.truncate(1);
     let mut stage = Stage {
         exchange: Exchange::with_accounts(&scenario, 0, 4).expect("a sound scenario"),
@@ -134,7 +139,13 @@ impl Stage {
         match event {
             Event::Order(report) => {
                 let execution = report.execution.as_str();
-                Some(format!("{} {execution}: {}", report.id.0, status(report)))
+                let code = report.code.map(|code| format!(" {code}"));
+                let code = code.unwrap_or_default();
+                Some(format!(
+                    "{} {execution}{code}: {}",
+                    report.id.0,
+                    status(report)
+                ))
             }
             Event::Fill(fill) if !fill.maker => Some(format!(
                 "trade {} @ {} by {}",

@@ -1,7 +1,7 @@
 //! Whatever is thrown at it, nothing is made or lost.
 
 use holdfast_exchange::{
-    AccountId, Amend, Amount, Command, Event, Events, Exchange, Kind, NewOrder, OrderId,
+    AccountId, Amend, Amount, Command, Event, Events, Exchange, Execution, Kind, NewOrder, OrderId,
     OrderReport, Price, Quantity, Scenario, SelfTrade, Side, SymbolId, TimeInForce, checksum,
 };
 use proptest::prelude::*;
@@ -22,7 +22,9 @@ fn kinds() -> impl Strategy<Value = Kind> {
         1 => price.clone().prop_map(|trigger| Kind::Stop { trigger }),
         1 => (price.clone(), price.clone())
             .prop_map(|(trigger, price)| Kind::StopLimit { trigger, price }),
-        1 => price.prop_map(|trigger| Kind::TakeProfit { trigger }),
+        1 => price.clone().prop_map(|trigger| Kind::TakeProfit { trigger }),
+        1 => (price.clone(), price)
+            .prop_map(|(trigger, price)| Kind::TakeProfitLimit { trigger, price }),
         1 => (1_i64..9).prop_map(|distance| Kind::TrailingStop { distance: Price(distance) }),
     ]
 }
@@ -54,7 +56,7 @@ fn orders() -> impl Strategy<Value = Command> {
     )
         .prop_map(
             |(kind, side, lots, time_in_force, self_trade, display, by_notional)| {
-                let resting = matches!(kind, Kind::Limit { .. } | Kind::StopLimit { .. })
+                let resting = kind.limit().is_some()
                     && !matches!(time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
                 let order = NewOrder {
                     kind,
@@ -105,6 +107,10 @@ struct Listener {
     last: u64,
     orders: BTreeMap<OrderId, OrderReport>,
     fills: BTreeMap<OrderId, i64>,
+    /// Lots that were asked for, as amended.
+    entered: BTreeMap<OrderId, i64>,
+    /// Lots that were cancelled, expired, rejected or prevented.
+    taken_off: BTreeMap<OrderId, i64>,
 }
 
 impl Listener {
@@ -128,15 +134,34 @@ impl Listener {
                     }
                 }
                 Event::Order(report) => {
-                    let finished = self.orders.insert(report.id, *report);
-                    let finished = finished.is_some_and(|before| before.status.is_final());
+                    let before = self.orders.insert(report.id, *report);
+                    let finished = before.is_some_and(|before| before.status.is_final());
                     assert!(!finished, "a finished order lives on: {report:?}");
+                    self.count(before, report);
                 }
                 Event::Fill(fill) => {
                     *self.fills.entry(fill.order).or_default() += fill.quantity.0;
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Lots in, lots off.
+    fn count(&mut self, before: Option<OrderReport>, report: &OrderReport) {
+        let entered = self.entered.entry(report.id).or_default();
+        let off = self.taken_off.entry(report.id).or_default();
+        let change = report.quantity.0 - before.map_or(0, |before| before.quantity.0);
+        // what an order by notional is for is known at its end
+        let by_notional = before.is_some_and(|before| before.quantity == Quantity::ZERO);
+        match report.execution {
+            Execution::New | Execution::Replaced => *entered += change,
+            _ if by_notional => *entered += change,
+            Execution::Prevented => *off -= change,
+            _ => assert_eq!(change, 0, "lots from nowhere: {before:?} {report:?}"),
+        }
+        if report.status.is_final() {
+            *off += report.quantity.0 - report.filled.0;
         }
     }
 
@@ -169,7 +194,24 @@ impl Listener {
             let filled = self.fills.get(id).copied().unwrap_or_default();
             assert_eq!(report.filled.0, filled, "fills of {id:?}");
             assert!(report.filled <= report.quantity, "{report:?}");
+            let resting = if report.status.is_final() {
+                0
+            } else {
+                report.quantity.0 - filled
+            };
+            let (entered, off) = (self.entered[id], self.taken_off[id]);
+            assert_eq!(entered, filled + resting + off, "{report:?}");
         }
+        let heard = self
+            .orders
+            .values()
+            .filter(|report| report.account == AccountId::USER && !report.status.is_final());
+        let working = exchange.working_orders();
+        let remaining = |report: &OrderReport| (report.id, report.quantity - report.filled);
+        assert_eq!(
+            working.iter().map(remaining).collect::<BTreeMap<_, _>>(),
+            heard.map(remaining).collect::<BTreeMap<_, _>>(),
+        );
     }
 }
 

@@ -91,6 +91,27 @@ fn a_restored_exchange_goes_on_as_if_nothing_had_happened() {
 }
 
 #[test]
+fn an_exchange_revived_at_every_tick_comes_to_the_same_state() {
+    for name in ["calm.yaml", "flash_crash.yaml", "news_shock.yaml"] {
+        let scenario = crate::scenarios::scenario(name);
+        let mut original = Exchange::new(&scenario, 8).expect(name);
+        // shortly before the scheduled shocks of the scenarios
+        original.advance(11_900, &mut Events::new());
+        let mut copy = original.clone();
+        let (mut left, mut right) = (Events::new(), Events::new());
+        for tick in 11_900..12_600 {
+            left.clear();
+            right.clear();
+            original.advance(tick, &mut left);
+            copy = Exchange::restore(&copy.snapshot()).expect("a snapshot of our own");
+            copy.advance(tick, &mut right);
+            assert_eq!(left, right, "{name} at {tick}");
+        }
+        assert_eq!(original.state_hash(), copy.state_hash(), "{name}");
+    }
+}
+
+#[test]
 fn a_session_fits_in_64_kib() {
     let mut exchange = exchange(4);
     let mut events = Events::new();
@@ -156,6 +177,13 @@ fn session(exchange: &Exchange) -> Vec<Command> {
             }),
             Command::Place(NewOrder {
                 kind: Kind::TakeProfit { trigger: far },
+                ..limit
+            }),
+            Command::Place(NewOrder {
+                kind: Kind::TakeProfitLimit {
+                    trigger: far,
+                    price: far,
+                },
                 ..limit
             }),
             Command::Place(NewOrder {
