@@ -3,7 +3,7 @@
 use crate::command::{Amend, Amount, Kind, NewOrder};
 use crate::engine::Engine;
 use crate::entry::Entry;
-use crate::event::{Events, Execution, OrderReport};
+use crate::event::{Events, Execution, OrderReport, OrderStatus};
 use crate::orders::Slot;
 use crate::refusal::Refusal;
 use crate::units::{AccountId, OrderId, Price, Quantity, Side, SymbolId, UNITS_MAX};
@@ -17,8 +17,9 @@ impl Engine {
         events: &mut Events,
     ) -> Result<OrderReport, Refusal> {
         let slot = self.own(account, order)?;
-        let report = self.finish(slot, Execution::Cancelled, events);
-        report.ok_or(Refusal::UnknownOrder(order))
+        let report = self.describe(slot, Execution::Cancelled, OrderStatus::Cancelled);
+        self.finish(slot, Execution::Cancelled, events);
+        Ok(report)
     }
 
     /// Takes out all of an account's orders that match; says how many.
@@ -64,7 +65,7 @@ impl Engine {
         if keeps && (amend.quantity.is_some() || amend.price.is_some() || amend.trigger.is_some()) {
             self.take_off(slot, order.quantity - quantity);
             let report = self.describe(slot, Execution::Replaced, self.working_status(slot));
-            self.emit_if_outside(report, events);
+            self.emit(&report, events);
             return Ok(report);
         }
         let mut request = NewOrder {
@@ -85,23 +86,17 @@ impl Engine {
         };
         self.release(account, order.symbol, order.side, order.quantity - filled);
         self.drop_order(slot);
-        let mut report = self.opening(&entry, Execution::Replaced, crate::OrderStatus::Open);
+        let mut report = self.opening(&entry, Execution::Replaced, OrderStatus::Open);
         report.filled = filled;
         report.value = order.value;
         if terms.waiting {
             return Ok(self.sleep(entry, Execution::Replaced, events));
         }
         if filled > Quantity::ZERO {
-            report.status = crate::OrderStatus::PartiallyFilled;
+            report.status = OrderStatus::PartiallyFilled;
         }
-        self.emit_if_outside(report, events);
+        self.emit(&report, events);
         Ok(self.execute(entry, events))
-    }
-
-    fn emit_if_outside(&mut self, report: OrderReport, events: &mut Events) {
-        if self.reports(report.account) {
-            self.emit(report, events);
-        }
     }
 
     /// The slot of a working order of this account.

@@ -107,13 +107,8 @@ impl Engine {
         position.working[side.index()] -= quantity;
     }
 
-    /// Takes an order out for good and says so; the report, if its account gets any.
-    pub(crate) fn finish(
-        &mut self,
-        slot: Slot,
-        execution: Execution,
-        events: &mut Events,
-    ) -> Option<OrderReport> {
+    /// Takes an order out for good and says so.
+    pub(crate) fn finish(&mut self, slot: Slot, execution: Execution, events: &mut Events) {
         let order = *self.orders.get(slot);
         let remaining = self.orders.remaining(slot);
         self.release(order.account, order.symbol, order.side, remaining);
@@ -121,9 +116,8 @@ impl Engine {
             Execution::Expired => OrderStatus::Expired,
             _ => OrderStatus::Cancelled,
         };
-        let report = self.report(slot, execution, status, events);
+        self.report(slot, execution, status, events);
         self.drop_order(slot);
-        report
     }
 
     /// Emits an execution report of a live order, if its account is an outside one.
@@ -133,21 +127,19 @@ impl Engine {
         execution: Execution,
         status: OrderStatus,
         events: &mut Events,
-    ) -> Option<OrderReport> {
-        if !self.reports(self.orders.get(slot).account) {
-            return None;
+    ) {
+        if self.reports(self.orders.get(slot).account) {
+            let report = self.describe(slot, execution, status);
+            self.emit(&report, events);
         }
-        let report = self.describe(slot, execution, status);
-        self.emit(report, events);
-        Some(report)
     }
 
     /// Emits an execution report and remembers the order if it is finished.
-    pub(crate) fn emit(&mut self, report: OrderReport, events: &mut Events) {
+    pub(crate) fn emit(&mut self, report: &OrderReport, events: &mut Events) {
         if report.status.is_final() {
             self.history.order(report);
         }
-        events.push(Event::Order(report));
+        events.push(Event::Order(*report));
     }
 
     pub(crate) fn describe(
@@ -214,7 +206,7 @@ impl Engine {
         let mut report = self.describe(slot, Execution::Rejected, OrderStatus::Rejected);
         report.code = Some(code);
         self.drop_order(slot);
-        self.emit(report, events);
+        self.emit(&report, events);
     }
 
     /// All that was asked of a live order.

@@ -59,7 +59,7 @@ impl Engine {
         }
         if self.reports(account) {
             let report = self.opening(&entry, Execution::New, OrderStatus::Open);
-            self.emit(report, events);
+            self.emit(&report, events);
         }
         Ok(self.execute(entry, events))
     }
@@ -171,7 +171,7 @@ impl Engine {
         (report.filled, report.value) = (taker.filled, taker.value);
         // an order that just rests was reported when it was accepted
         if execution != Execution::New && self.reports(entry.account) {
-            self.emit(report, events);
+            self.emit(&report, events);
         }
         report
     }
@@ -204,7 +204,7 @@ impl Engine {
             report.quantity = taker.filled;
         }
         if self.reports(entry.account) {
-            self.emit(report, events);
+            self.emit(&report, events);
         }
         report
     }

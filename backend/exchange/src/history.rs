@@ -22,11 +22,11 @@ impl History {
         }
     }
 
-    pub(crate) fn order(&mut self, report: OrderReport) {
+    pub(crate) fn order(&mut self, report: &OrderReport) {
         if self.orders.len() == self.kept {
             self.orders.pop_front();
         }
-        self.orders.push_back(report);
+        self.orders.push_back(*report);
     }
 
     pub(crate) fn fill(&mut self, fill: Fill) {

@@ -47,7 +47,7 @@ impl Engine {
         let slot = self.keep_order(order, Some(terms));
         self.markets[request.symbol.index()].sleeping.push(slot);
         let report = self.describe(slot, execution, OrderStatus::Waiting);
-        self.emit(report, events);
+        self.emit(&report, events);
         report
     }
 
