@@ -2,6 +2,7 @@
 .PHONY: demo test bench soak
 
 PYTHON := target/python
+UNOPTIMISED := --config 'profile.dev.package.holdfast-exchange.opt-level=0'
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 demo:                 ## everything on this machine; Ctrl-C stops it
@@ -16,6 +17,7 @@ test:                 ## all tests, with what they need
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo build --workspace --bins --locked
 	cargo test --workspace --locked
+	cargo test --locked -p holdfast-exchange --test golden $(UNOPTIMISED)
 	.ci/manifests k8s $(PYTHON)
 
 soak:                 ## 100,000 seeds of the simulated edge: about 20 minutes of one core

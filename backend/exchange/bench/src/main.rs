@@ -8,6 +8,8 @@
 
 mod contender;
 mod flow;
+#[path = "../../tests/golden/run.rs"]
+mod golden;
 mod latency;
 mod session;
 
@@ -24,6 +26,15 @@ fn main() {
         .nth(1)
         .and_then(|text| text.parse().ok())
         .unwrap_or(1_000_000);
+    let same = golden::state_hash() == golden::GOLDEN;
+    println!(
+        "state hash of this build: {}",
+        if same {
+            "as in every build"
+        } else {
+            "DIFFERENT"
+        }
+    );
     println!("70 % limit orders, 20 % cancels, 10 % market orders that take five; {count} each");
     println!(
         "{:<13} {:>7} {:>8} {:>7} {:>8} {:>8} | {:>9} {:>7} {:>9} {:>10}",

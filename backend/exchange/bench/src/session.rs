@@ -20,6 +20,39 @@ pub(crate) fn measure() {
         size / 1024
     );
     carry();
+    busy();
+}
+
+/// The default scenario with a user who never rests: how large a snapshot gets at most.
+fn busy() {
+    let mut exchange = Exchange::new(&Scenario::default(), 1).expect("sound");
+    let mut events = Events::new();
+    let mut largest = 0;
+    for round in 0..36_000_u64 {
+        events.clear();
+        let side = if round % 2 == 0 {
+            Side::Buy
+        } else {
+            Side::Sell
+        };
+        let symbol = SymbolId((round / 2 % 2) as u16);
+        let away = Price(side.sign() * (1 + round as i64 % 40));
+        let price = exchange.last_price(symbol) - away;
+        let order = match round % 5 {
+            0 => NewOrder::market(symbol, side, Quantity(300)),
+            _ => NewOrder::limit(symbol, side, price, Quantity(700)),
+        };
+        // past 200 working orders they are refused
+        let _ = exchange.apply(round * 10, &Command::Place(order), &mut events);
+        if round % 1_000 == 0 {
+            largest = largest.max(exchange.snapshot().len());
+        }
+    }
+    println!(
+        "{} working orders, ten commands a second for an hour: snapshot at most {} KiB",
+        exchange.working_orders().len(),
+        largest / 1024
+    );
 }
 
 /// The default scenario's sessions, a minute of market time each.

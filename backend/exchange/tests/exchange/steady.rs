@@ -1,4 +1,4 @@
-//! What must hold in the long run: no allocation, and the same state in every build.
+//! What must hold in the long run: no allocation.
 
 use holdfast_exchange::{
     Command, Events, Exchange, NewOrder, OrderId, Price, Quantity, Scenario, Side, SymbolId,
@@ -32,21 +32,4 @@ fn the_steady_state_allocates_nothing() {
     let counted = allocation_counter::measure(|| placed = trade(720_000, 740_000));
     assert!(placed > 15_000, "{placed} orders: the engine was not busy");
     assert_eq!(counted.count_total, 0, "allocations in steady state");
-}
-
-#[test]
-fn every_build_computes_the_same_state() {
-    let mut exchange = Exchange::new(&Scenario::default(), 2_026).expect("sound");
-    let mut events = Events::new();
-    let order = NewOrder::market(SymbolId(0), Side::Buy, Quantity(5_000));
-    exchange
-        .apply(5_000, &Command::Place(order), &mut events)
-        .expect("asks");
-    exchange.advance(60_000, &mut events);
-    // written down from one build, the same in all: another figure means that sessions change
-    // when a pod of another build revives them, and needs a new format
-    assert_eq!(
-        format!("{:016x}", exchange.state_hash()),
-        "84e75b8d348424a2"
-    );
 }
