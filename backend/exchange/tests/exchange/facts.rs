@@ -91,6 +91,36 @@ fn spread_of_the_base_layer_scales_as_theory_says() {
     }
 }
 
+#[test]
+fn spread_of_the_base_layer_has_the_form_of_the_mean_field_theory_and_lies_below_it() {
+    // Smith, Farmer, Gillemot and Krishnamurthy (2003) solve the model approximately, with mean
+    // fields; Farmer, Patelli and Zovko (2005) give a fit of that solution: in units of market rate
+    // over limit rate, 0.28 + 1.86 x^(3/4), x being cancel rate over market rate. Mean fields leave
+    // out how neighbouring prices depend on each other, and make the spread too wide.
+    let (limits, markets) = (0.05, 4.0);
+    let measured = |ratio: f64| {
+        let (_, _, spread) = means(&crowd(limits, markets, ratio * markets));
+        spread * limits / markets
+    };
+    let theory = |ratio: f64| 0.28 + 1.86 * ratio.powf(0.75);
+    let [few, some, many] = [0.005, 0.05, 0.2].map(|ratio| (ratio, measured(ratio)));
+    for (ratio, spread) in [few, some, many] {
+        let share = spread / theory(ratio);
+        assert!(
+            (0.55..0.85).contains(&share),
+            "{ratio}: {share:.3} of the theory's"
+        );
+    }
+    // what grows with the ratio grows with its power 3/4, within a tenth
+    let slope =
+        |from: (f64, f64), to: (f64, f64)| (to.1 - from.1) / (to.0.powf(0.75) - from.0.powf(0.75));
+    let change = slope(some, many) / slope(few, some);
+    assert!(
+        (change - 1.0).abs() < 0.1,
+        "the slope changes by {change:.3}"
+    );
+}
+
 /// Middles of the book, one a second, and the signs of the trades.
 fn run(scenario: &Scenario, seed: u64, seconds: u64) -> (Vec<f64>, Vec<f64>) {
     let mut exchange = Exchange::new(scenario, seed).expect("sound");

@@ -153,6 +153,7 @@ fn session(exchange: &Exchange) -> Vec<Command> {
         let near = Price(10_000 - side.sign() * (round % 9));
         let far = Price(10_000 + side.sign() * (5 + round % 3));
         let limit = NewOrder::limit(symbol, side, near, Quantity(1_000 + round));
+        let sleeping = |kind| Command::Place(NewOrder { kind, ..limit });
         commands.extend([
             Command::Place(limit),
             Command::Place(NewOrder {
@@ -164,27 +165,15 @@ fn session(exchange: &Exchange) -> Vec<Command> {
                 ..limit
             }),
             Command::Place(NewOrder::market(symbol, side, Quantity(700))),
-            Command::Place(NewOrder {
-                kind: Kind::Stop { trigger: far },
-                ..limit
+            sleeping(Kind::Stop { trigger: far }),
+            sleeping(Kind::StopLimit {
+                trigger: far,
+                price: far,
             }),
-            Command::Place(NewOrder {
-                kind: Kind::StopLimit {
-                    trigger: far,
-                    price: far,
-                },
-                ..limit
-            }),
-            Command::Place(NewOrder {
-                kind: Kind::TakeProfit { trigger: far },
-                ..limit
-            }),
-            Command::Place(NewOrder {
-                kind: Kind::TakeProfitLimit {
-                    trigger: far,
-                    price: far,
-                },
-                ..limit
+            sleeping(Kind::TakeProfit { trigger: far }),
+            sleeping(Kind::TakeProfitLimit {
+                trigger: far,
+                price: far,
             }),
             Command::Place(NewOrder {
                 kind: Kind::TrailingStop { distance: Price(3) },
