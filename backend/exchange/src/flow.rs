@@ -80,6 +80,8 @@ pub(crate) struct Scene<'a> {
 pub(crate) struct Flow {
     seed: u64,
     traders: Vec<Trader>,
+    /// Nobody acts before this time, in microseconds of market time: most ticks end here.
+    soonest: u64,
     /// What each instrument is really worth, as value traders see it.
     worth: Vec<Worth>,
     shocks: Vec<shock::Due>,
@@ -114,6 +116,7 @@ impl Flow {
         let mut flow = Self {
             seed,
             traders,
+            soonest: 0,
             worth,
             shocks,
             visitors: 0,
@@ -202,12 +205,13 @@ impl Flow {
     /// Lets everybody act who is due before the end of the present tick of market time.
     pub(crate) fn run(&mut self, engine: &mut Engine, events: &mut Events) {
         let end = (engine.clock.market + 1) * MICROS_PER_TICK;
-        loop {
+        while self.soonest < end {
             let due = self
                 .traders
                 .iter()
                 .enumerate()
                 .min_by_key(|(_, trader)| trader.due);
+            self.soonest = due.map_or(u64::MAX, |(_, trader)| trader.due);
             let Some((index, _)) = due.filter(|(_, trader)| trader.due < end) else {
                 return;
             };

@@ -261,6 +261,7 @@ impl Flow {
         }
         self.visitors += 1;
         let number = number(Layer::Visitor, symbol, self.visitors);
+        self.soonest = 0;
         self.traders.push(Trader {
             number,
             account: AccountId(engine.accounts.len() as u16 - 1),
