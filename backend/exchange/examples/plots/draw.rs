@@ -190,9 +190,9 @@ fn memory(middles: &[f64]) -> Chart {
         y: Axis {
             label: "autocorrelation (no unit)",
             scale: Scale::Linear,
-            from: -0.1,
+            from: -0.2,
             to: 0.4,
-            marks: vec![-0.1, 0.0, 0.1, 0.2, 0.3, 0.4],
+            marks: vec![-0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4],
         },
         legend: LEGEND_RIGHT,
         series: vec![
