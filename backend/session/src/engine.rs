@@ -383,6 +383,12 @@ impl Engine {
         self.generation
     }
 
+    /// A fingerprint of the market and all accounts at the present tick: the same in every process
+    /// that has come here from the same start by the same journal.
+    pub fn state_hash(&self) -> u64 {
+        self.exchange.state_hash()
+    }
+
     /// What is known of a connection.
     pub fn connection(&self, id: ConnectionId) -> Option<&Connection> {
         self.connections.find(id)

@@ -104,6 +104,28 @@ fn what_was_emitted_before_a_snapshot_is_made_again_from_an_older_one() {
 }
 
 #[test]
+fn a_later_owner_comes_to_the_same_state_from_whichever_snapshot() {
+    let mut play = Play::new();
+    let mut snapshots = vec![play.state()];
+    for span_ms in [400, 30, 1_700, 90, 650] {
+        play.trade(span_ms);
+        snapshots.push(play.state());
+    }
+    let ends_ms = play.now_ms + 2_000;
+    while play.engine.advance(&mut play.log, ends_ms) == Advanced::Again {}
+    for (place, snapshot) in snapshots.iter().enumerate() {
+        let mut later = play.revive(snapshot);
+        while later.engine.advance(&mut later.log, ends_ms) == Advanced::Again {}
+        assert_eq!(later.log.top(), play.log.top(), "snapshot {place}");
+        assert_eq!(
+            later.engine.state_hash(),
+            play.engine.state_hash(),
+            "snapshot {place}"
+        );
+    }
+}
+
+#[test]
 fn a_snapshot_of_a_busy_default_session_is_below_64_kib() {
     let mut play = Play::new();
     for _ in 0..400 {
