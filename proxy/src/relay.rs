@@ -17,6 +17,7 @@
 mod answer;
 mod handshake;
 mod leg;
+mod places;
 pub mod record;
 pub mod registry;
 mod scratch;
@@ -42,6 +43,7 @@ pub use leg::ConnectionId;
 pub use record::{Ended, Observer};
 pub use registry::Registry;
 
+use self::places::Places;
 use crate::control::Snapshots;
 use crate::upstream::dial::Dialler;
 
@@ -120,6 +122,8 @@ pub(crate) struct Shared {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) registry: Registry,
     pub(crate) dialler: Dialler,
+    /// Those who wait for a dial, in order.
+    places: Places,
     now: registry::Now,
     pub(crate) pulse: PulseSettings,
     /// What all relays hold together.
@@ -139,6 +143,7 @@ impl Relays {
             observer: parts.observer,
             registry,
             dialler: parts.dialler,
+            places: Places::default(),
             now: parts.now,
             pulse: parts.pulse,
             holdings: parts.holdings,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use endpoint::{Admin, Client, Endpoint, Health};
-pub use load::{Dialing, Load, Open, TOLD_MAX};
+pub use load::{Load, Open, TOLD_MAX};
 pub use name::{ClusterName, EndpointId, NameError};
 pub use settings::{Balance, ClusterSettings, Contract, HandoffSettings, Percent, PercentError};
 

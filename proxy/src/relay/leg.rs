@@ -3,17 +3,16 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use holdfast_core::ClusterName;
-use holdfast_core::cluster::{Contract, Dialing};
+use holdfast_core::cluster::Contract;
 use holdfast_core::connection::{Answer, Head, Placed};
 use holdfast_core::health::Kind;
 use holdfast_wire::contract::EventId;
 use http::HeaderValue;
 use http::header::{self, HeaderName};
 use pingora_http::{RequestHeader, ResponseHeader};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::answer::is_event_stream;
 use super::handshake::Asked;
@@ -119,7 +118,7 @@ impl Dials {
             let patience = placed.patience;
             // Waiting for the others is not the endpoint's fault: its time starts behind them.
             let _place = match dials {
-                Some(max) => Some(place_to_dial(&placed, max).await),
+                Some(max) => Some(shared.places.take(&placed.endpoint.id, max).await),
                 None => None,
             };
             let dialling = shared.dialler.dial(placed.endpoint.address, &request);
@@ -237,16 +236,6 @@ pub(crate) fn draw() -> u64 {
     let mut bytes = [0; 8];
     let _ = getrandom::fill(&mut bytes);
     u64::from_ne_bytes(bytes)
-}
-
-/// Waits for a place among the dials to this endpoint. The connection's deadline bounds it.
-async fn place_to_dial(placed: &Placed, max: u32) -> Dialing {
-    loop {
-        match placed.endpoint.load.try_dial(max) {
-            Some(place) => return place,
-            None => sleep(Duration::from_millis(2 + draw() % 16)).await,
-        }
-    }
 }
 
 fn on_the_wire(head: &RequestHeader, upgrade: bool) -> Vec<u8> {

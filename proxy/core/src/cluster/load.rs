@@ -23,8 +23,6 @@ pub struct Load {
     placed: AtomicU32,
     /// Of what is open, connections on their way to another endpoint or to their end.
     departing: AtomicU32,
-    /// Dials of moved connections under way.
-    dialing: AtomicU32,
     /// Whether it served somebody badly since it last served somebody well.
     suspect: AtomicBool,
     /// Whether something made what is known of it doubtful since it last answered a probe.
@@ -41,7 +39,6 @@ impl Load {
             reported: AtomicU32::new(UNSAID),
             placed: AtomicU32::new(0),
             departing: AtomicU32::new(0),
-            dialing: AtomicU32::new(0),
             suspect: AtomicBool::new(false),
             doubted: AtomicBool::new(false),
             told: Mutex::default(),
@@ -110,17 +107,6 @@ impl Load {
             Some(reported) => reported.saturating_add(self.placed.load(Ordering::Relaxed)),
             None => self.total(),
         }
-    }
-
-    /// A place among the `max` dials that may be under way to this endpoint at once
-    /// (`handoff.dials`), or nothing: then wait for one to end.
-    pub fn try_dial(self: &Arc<Self>, max: u32) -> Option<Dialing> {
-        let took = self
-            .dialing
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |n| {
-                Some(n + 1).filter(|&n| n <= max)
-            });
-        took.ok().map(|_| Dialing { load: self.clone() })
     }
 
     /// Whether this outcome is news to the control plane: every bad one, and the first good
@@ -204,18 +190,6 @@ impl Drop for Open {
     }
 }
 
-/// One dial under way; dropping it frees its place.
-#[derive(Debug)]
-pub struct Dialing {
-    load: Arc<Load>,
-}
-
-impl Drop for Dialing {
-    fn drop(&mut self) {
-        self.load.dialing.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 /// Marks `reported` as never said.
 const UNSAID: u32 = u32::MAX;
 /// Clients of one draining endpoint that are remembered as told: 1 MiB or so.
@@ -295,16 +269,5 @@ mod tests {
         assert!(load.was_told(key) && !load.was_told(AffinityKey::from_bits(8)));
         load.forget_told();
         assert!(!load.was_told(key));
-    }
-
-    #[test]
-    fn dials_at_once_are_limited() {
-        let load = Load::idle();
-        let first = load.try_dial(2).expect("a free place");
-        let _second = load.try_dial(2).expect("a free place");
-        assert!(load.try_dial(2).is_none());
-        drop(first);
-        assert!(load.try_dial(2).is_some());
-        assert!(load.try_dial(0).is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! A dial waits for its place.
 
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use holdfast_core::connection::PulseSettings;
 use holdfast_core::{ClusterName, Relay};
@@ -34,8 +35,9 @@ async fn an_endpoint_is_not_blamed_for_the_time_spent_behind_other_dials() {
         // Its time is up as soon as it begins.
         patience: Duration::ZERO,
     };
-    let other = endpoint.load.try_dial(1).expect("the only place");
-    let mut dial = dials.begin(&edge.relays.shared, placed, true);
+    let shared = &edge.relays.shared;
+    let other = shared.places.take(&endpoint.id, 1).await;
+    let mut dial = dials.begin(shared, placed, true);
     let polled = dial.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(polled, Poll::Pending), "it waits behind the other");
     drop(other);
