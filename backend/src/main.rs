@@ -9,6 +9,10 @@ use holdfast_backend::config::{self, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+/// A revived session is thousands of small allocations, and hundreds of them come at once.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Sessions and their simulated exchanges behind REST, WebSocket, event streams and gRPC.
 #[derive(Parser)]
 #[command(version)]
