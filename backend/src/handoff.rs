@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_session::id::{EndpointId, Incarnation, SessionId};
+use holdfast_session::ownership::Owner;
 use thiserror::Error;
 
 /// Asks other endpoints to let a session go. One call has 250 ms to connect
 /// and 1 s in all.
 #[async_trait]
 pub trait Handoff: Send + Sync {
-    /// Asks the endpoint whose gRPC is at `address` to let a session go.
-    async fn release(&self, address: &str, ask: &ReleaseAsk) -> Result<Released, Unreachable>;
+    /// Asks the owner that the record names to let a session go.
+    async fn release(&self, owner: &Owner, ask: &ReleaseAsk) -> Result<Released, Unreachable>;
 }
 
 /// Who wants which session.

@@ -1,5 +1,6 @@
 //! Sessions that change hands, by gRPC: answering other backends, and asking them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -7,12 +8,16 @@ use holdfast_proto::error::Code;
 use holdfast_proto::session::v1::handoff_client::HandoffClient;
 use holdfast_proto::session::v1::handoff_server;
 use holdfast_proto::session::v1::{ReleaseOutcome, ReleaseRequest, ReleaseResponse};
+use holdfast_session::id::Incarnation;
+use holdfast_session::ownership::Owner;
+use parking_lot::Mutex;
 use tokio::time::timeout;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Endpoint;
 use tonic::{Request, Response, Status};
 
 use super::Service;
+use crate::clock::{self, Instant};
 use crate::config::SecretBytes;
 use crate::failure::Failure;
 use crate::handoff::{Handoff, ReleaseAsk, Released, Unreachable};
@@ -56,6 +61,7 @@ impl handoff_server::Handoff for Service {
 /// address that a pod has left must not be remembered.
 pub struct Handoffs {
     key: Option<MetadataValue<Ascii>>,
+    dead: Dead,
 }
 
 impl Handoffs {
@@ -64,15 +70,21 @@ impl Handoffs {
         let text = key.map(SecretBytes::hex);
         Self {
             key: text.and_then(|text| text.parse().ok()),
+            dead: Dead::default(),
         }
     }
 
-    async fn ask(&self, address: &str, ask: &ReleaseAsk) -> Result<ReleaseResponse, String> {
-        let endpoint = Endpoint::from_shared(format!("http://{address}"));
+    async fn ask(&self, owner: &Owner, ask: &ReleaseAsk) -> Result<ReleaseResponse, String> {
+        let endpoint = Endpoint::from_shared(format!("http://{}", owner.address));
         let endpoint = endpoint
             .map_err(|error| error.to_string())?
             .connect_timeout(CONNECT);
-        let channel = endpoint.connect().await.map_err(|error| chain(&error))?;
+        let channel = endpoint.connect().await.map_err(|error| {
+            if is_refused(&error) {
+                self.dead.note(owner.incarnation, clock::now());
+            }
+            chain(&error)
+        })?;
         let mut request = Request::new(ReleaseRequest {
             session_id: ask.session.to_string(),
             to_endpoint: ask.to.to_string(),
@@ -91,12 +103,15 @@ impl Handoffs {
 
 #[async_trait]
 impl Handoff for Handoffs {
-    async fn release(&self, address: &str, ask: &ReleaseAsk) -> Result<Released, Unreachable> {
+    async fn release(&self, owner: &Owner, ask: &ReleaseAsk) -> Result<Released, Unreachable> {
         let unreachable = |reason: String| Unreachable {
-            address: address.to_owned(),
+            address: owner.address.clone(),
             reason,
         };
-        let asked = timeout(IN_ALL, self.ask(address, ask)).await;
+        if self.dead.knows(owner.incarnation, clock::now()) {
+            return Err(unreachable("its process refused connections".into()));
+        }
+        let asked = timeout(IN_ALL, self.ask(owner, ask)).await;
         let asked = asked.unwrap_or_else(|_| Err("no answer within 1 s".to_owned()));
         let answer = asked.map_err(unreachable)?;
         let generation = answer.generation;
@@ -120,6 +135,38 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
     text.parse().map_err(wrong)
 }
 
+/// Processes that refused connections a moment ago. After a crash hundreds of sessions are wanted
+/// from the same one, and a process that does not listen any more never does again: who comes back
+/// at its address is another incarnation.
+#[derive(Debug, Default)]
+struct Dead(Mutex<HashMap<Incarnation, Instant>>);
+
+impl Dead {
+    fn note(&self, incarnation: Incarnation, now: Instant) {
+        let mut known = self.0.lock();
+        known.retain(|_, since| now.duration_since(*since) < DEAD_FOR);
+        known.insert(incarnation, now);
+    }
+
+    fn knows(&self, incarnation: Incarnation, now: Instant) -> bool {
+        let known = self.0.lock();
+        let since = known.get(&incarnation);
+        since.is_some_and(|since| now.duration_since(*since) < DEAD_FOR)
+    }
+}
+
+fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -131,5 +178,39 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Asked again after this, should it have been a passing thing.
+const DEAD_FOR: Duration = Duration::from_secs(2);
 const CONNECT: Duration = Duration::from_millis(250);
 const IN_ALL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_process_that_refused_connections_is_not_asked_again_for_a_while() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = free.local_addr().expect("its address").to_string();
+        drop(free);
+        let owner = Owner {
+            endpoint: "a".parse().expect("a name"),
+            incarnation: Incarnation::new(1),
+            address,
+        };
+        let ask = ReleaseAsk {
+            session: holdfast_session::id::SessionId::new(1),
+            to: "b".parse().expect("a name"),
+            to_incarnation: Incarnation::new(2),
+            generation: 1,
+        };
+        let handoffs = Handoffs::new(None);
+        let first = handoffs.release(&owner, &ask).await.expect_err("nobody");
+        assert!(first.reason.contains("refused"), "{first:?}");
+        let now = clock::now();
+        assert!(handoffs.dead.knows(owner.incarnation, now));
+        assert!(!handoffs.dead.knows(Incarnation::new(3), now), "another");
+        assert!(!handoffs.dead.knows(owner.incarnation, now + DEAD_FOR));
+        let second = handoffs.release(&owner, &ask).await.expect_err("nobody");
+        assert!(second.reason.contains("its process refused"), "{second:?}");
+    }
+}

@@ -87,7 +87,7 @@ impl Inner {
             generation: seen.claim.generation,
         };
         let asked = clock::now();
-        let answer = match self.handoff.release(&owner.address, &ask).await {
+        let answer = match self.handoff.release(owner, &ask).await {
             Ok(Released::Released { .. }) => ReleaseAnswer::Released,
             Ok(Released::Held { .. }) => ReleaseAnswer::Held,
             Ok(Released::NotOwner { .. }) => ReleaseAnswer::NotOwner,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use holdfast_session::id::{ConnectionId, Incarnation, SessionId};
+use holdfast_session::ownership::Owner;
 use holdfast_session::subscription::{Channels, Coalesce};
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -165,7 +166,8 @@ impl Process {
 
 #[async_trait]
 impl Handoff for Wire {
-    async fn release(&self, address: &str, ask: &ReleaseAsk) -> Result<Released, Unreachable> {
+    async fn release(&self, owner: &Owner, ask: &ReleaseAsk) -> Result<Released, Unreachable> {
+        let address = owner.address.as_str();
         let reached = self.reachable.lock().get(address).cloned();
         let unreachable = || Unreachable {
             address: address.into(),
