@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 pub(super) use mail::Mail;
+use yielding::RELEASED_CHECK;
 
 use super::attachment::{Ending, Leg};
 use super::feed::Feed;
@@ -305,7 +306,12 @@ impl Running {
             self.open_snapshot();
         }
         if now >= self.times.check {
-            self.times.check = now + self.settings.check_interval;
+            let interval = self.settings.check_interval;
+            self.times.check = now
+                + match self.holder.serves() {
+                    true => interval,
+                    false => interval.min(RELEASED_CHECK),
+                };
             return self.open_check(now).await;
         }
         Goes::Continue(())

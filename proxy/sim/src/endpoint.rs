@@ -7,6 +7,7 @@ mod losses;
 mod opening;
 mod running;
 mod writes;
+mod yielding;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

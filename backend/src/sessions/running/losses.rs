@@ -38,6 +38,11 @@ impl Running {
             Err(error) => return self.failed(&error),
         };
         let seen = found.record.claim;
+        if self.renaming == Some(seen) {
+            // its own, asked for when it did not know what became of an append
+            self.rename(seen);
+            return Goes::Continue(());
+        }
         if seen.generation >= own.generation || found.length > self.claimed_length {
             return Goes::Break(Over::Lost);
         }

@@ -156,13 +156,8 @@ impl Running {
         let (id, record) = (self.shared.id, self.record(next));
         let state = match self.store.claim(id, own, record).await {
             Ok(state) => state,
-            Err(StoreError::Fenced { .. }) if self.was_renamed(next).await => {
-                // it was done, and only the answer was lost: once more, from there
-                self.rename(next);
-                self.times.trouble = Some(clock::now());
-                return Goes::Continue(());
-            }
-            Err(error @ (StoreError::Missing | StoreError::Fenced { .. })) => {
+            Err(error @ StoreError::Fenced { .. }) => return self.renamed(next, error).await,
+            Err(error @ StoreError::Missing) => {
                 self.engine.retry();
                 return self.refused(error).await;
             }
@@ -186,12 +181,29 @@ impl Running {
         Goes::Continue(())
     }
 
-    async fn was_renamed(&mut self, next: Claim) -> bool {
-        let found = self.store.find(self.shared.id).await;
-        matches!(found, Ok(Some(found)) if found.record.claim == next)
+    /// Another claim than this owner's stands. It may be the one it asked for before, if only the
+    /// answer to that was lost; while nobody can say, the append stays open.
+    async fn renamed(&mut self, next: Claim, error: StoreError) -> Goes {
+        match self.store.find(self.shared.id).await {
+            Ok(Some(found)) if found.record.claim == next => {
+                // once more, from there
+                self.rename(next);
+                self.times.trouble = Some(clock::now());
+                Goes::Continue(())
+            }
+            Ok(_) | Err(StoreError::Lost) => {
+                self.engine.retry();
+                self.refused(error).await
+            }
+            Err(error) => {
+                self.heard(&error);
+                Goes::Continue(())
+            }
+        }
     }
 
-    fn rename(&mut self, next: Claim) {
+    /// Goes on under a claim that it made without a change of hands.
+    pub(super) fn rename(&mut self, next: Claim) {
         self.holder.rename(next);
         self.renaming = None;
     }
@@ -263,8 +275,8 @@ impl Running {
 
     /// Regularly: whether this still is the owner, and whether anybody cares.
     pub(super) async fn open_check(&mut self, now: Instant) -> Goes {
-        self.legs.retain(|_, leg| !leg.is_over());
-        if self.legs.is_empty() && now.duration_since(self.times.asked) >= self.settings.idle {
+        let is_idle = now.duration_since(self.times.asked) >= self.settings.idle;
+        if self.holder.serves() && self.is_alone() && (is_idle || self.leaving) {
             return self.lay_down().await;
         }
         // whatever else is asked tells as much
@@ -273,6 +285,12 @@ impl Running {
             self.check = Some(Box::pin(async move { store.find(id).await }));
         }
         Goes::Continue(())
+    }
+
+    /// Whether nobody is connected.
+    pub(super) fn is_alone(&mut self) -> bool {
+        self.legs.retain(|_, leg| !leg.is_over());
+        self.legs.is_empty()
     }
 
     /// Whether this process stood still for so long that another may have taken

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{Goes, Mail, Over, Running};
+use crate::clock;
 use crate::handoff::Released;
 use crate::sessions::settle::bits64;
 use crate::sessions::tally::Loss;
@@ -18,6 +19,9 @@ use crate::store::StoreError;
 
 /// How long the writes of a release may take; the asker waits for 1 s in all.
 const WRITE_LIMIT: Duration = Duration::from_millis(800);
+
+/// How often an owner that let a session go looks whether it was taken: until then it keeps it.
+pub(super) const RELEASED_CHECK: Duration = Duration::from_millis(250);
 
 impl Running {
     /// Another endpoint asks for the session.
@@ -103,6 +107,7 @@ impl Running {
     /// Nothing more is done here, until it is claimed again: the legs end.
     fn let_go(&mut self) {
         self.holder.stopped(self.now_ms());
+        self.times.check = clock::now() + RELEASED_CHECK;
         self.held = None;
         self.refuse_waiting("the session is on its way to another endpoint");
         for (_, leg) in self.legs.drain() {
@@ -177,9 +182,14 @@ impl Running {
         }
     }
 
-    /// The endpoint leaves, or no longer: the record says so.
+    /// The endpoint leaves, or no longer: the record says so. A session that nobody is
+    /// connected to is laid down at once, for nobody may come for it before the endpoint
+    /// has to go.
     pub(super) async fn set_leaving(&mut self, leaving: bool) -> Goes {
         self.leaving = leaving;
+        if leaving && self.is_alone() {
+            return self.lay_down().await;
+        }
         match self.store.mark(self.fence(), leaving, false).await {
             // written anew, the record says it
             Err(StoreError::Missing) if self.holder.serves() => self.missing().await,

@@ -84,3 +84,27 @@ fn a_connection_that_was_away_over_several_handovers_and_a_crash_misses_nothing(
     b.kill();
     after(&missed(&c, id, &stage::moved_from("b"), &place, ORDERS));
 }
+
+#[test]
+fn a_leaving_owner_lays_down_at_once_what_nobody_is_connected_to() {
+    let stage = Stage::new("alone");
+    let (a, b) = (stage.process("a", 1), stage.process("b", 1));
+    let (kept, left) = (create(&a), create(&a));
+    let ask = Ask::default();
+    let leg = a.block_on(a.sessions.open(kept, &ask, dial(1, 1, None)));
+    let leg = leg.expect("taken");
+    a.sessions_set_draining(true);
+    // nobody has to ask its owner: it is not there any more
+    stage.cut_off("a");
+    b.block_on(async {
+        while let Err(refused) = b.sessions.read(left, &ask).await {
+            assert!(matches!(refused, Refusal::Owner { .. }), "{refused:?}");
+            tokio::task::yield_now().await;
+        }
+    });
+    assert_eq!(a.sessions.counts().sessions, 1, "that one has a client");
+    drop(leg);
+    a.block_on(a.sessions.emptied());
+    let session = b.block_on(b.sessions.read(kept, &ask)).expect("laid down");
+    assert_eq!(session.generation, 2);
+}

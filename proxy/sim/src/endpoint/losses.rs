@@ -32,6 +32,11 @@ impl Running {
         };
         let Found { record, length } = found;
         let seen = record.claim;
+        if self.renaming == Some(seen.id) {
+            // Its own, asked for when it did not know what became of an append.
+            self.rename(seen);
+            return Goes::Continue(());
+        }
         if seen.generation >= own.generation || length > self.claimed_length {
             return Goes::Break(());
         }

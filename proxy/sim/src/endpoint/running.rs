@@ -12,6 +12,7 @@ use holdfast_session::message::{Said, read};
 use holdfast_session::ownership::{Claim, Holder};
 
 use super::leg::{Ending, Leg};
+use super::yielding::RELEASED_CHECK_MS;
 use super::{Dial, Handle, Node};
 use crate::Mutation;
 use crate::act::Step;
@@ -271,8 +272,12 @@ impl Running {
             self.open_snapshot();
         }
         if now >= self.check_at {
-            self.check_at = now + CHECK_MS;
-            self.open_check();
+            let interval = match self.holder.serves() {
+                true => CHECK_MS,
+                false => RELEASED_CHECK_MS,
+            };
+            self.check_at = now + interval;
+            return self.open_check().await;
         }
         Goes::Continue(())
     }

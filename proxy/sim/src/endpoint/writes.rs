@@ -1,16 +1,14 @@
 //! A running session and its store: appends, snapshots, release, claiming back.
 
 use holdfast_session::engine::{Batch, Outcome, Stored};
-use holdfast_session::id::{ClaimId, Epoch};
-use holdfast_session::log::{ENTRIES_MAX, KEPT_MS, Log};
-use holdfast_session::ownership::{Claim, OnRelease, Record, Served};
+use holdfast_session::id::ClaimId;
+use holdfast_session::log::{ENTRIES_MAX, KEPT_MS};
+use holdfast_session::ownership::{Claim, Record, Served};
 
-use super::leg::Ending;
-use super::running::{CHECK_MS, Goes, Released, Running};
+use super::running::{CHECK_MS, Goes, Running};
 use crate::Mutation;
 use crate::act::Step;
-use crate::hub::Reply;
-use crate::store::{Fence, Found, Horizon, Snapshot, Store, StoreError};
+use crate::store::{Fence, Found, Horizon, Snapshot, StoreError};
 
 /// Whether this still is the owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +66,7 @@ impl Running {
     }
 
     /// The append is in the journal: apply, emit, tell.
-    fn stands(&mut self) {
+    pub(super) fn stands(&mut self) {
         self.out_of_trouble();
         self.check_at = self.now() + CHECK_MS;
         self.engine.finish(&mut self.handle.log.borrow_mut());
@@ -111,10 +109,10 @@ impl Running {
         if !self.engine.is_open() {
             // What waits is the next try.
             self.open_append();
-            if self.append.is_none() {
-                self.open_check();
-            }
-            return Goes::Continue(());
+            return match self.append {
+                Some(_) => Goes::Continue(()),
+                None => self.open_check().await,
+            };
         }
         self.settle_append().await
     }
@@ -135,13 +133,8 @@ impl Running {
             .store(move |store| store.claim(session, own, record));
         let state = match claimed.await {
             Ok(state) => state,
-            Err(StoreError::Fenced { .. }) if self.was_renamed(next).await => {
-                // It was done, and only the answer was lost: once more, from there.
-                self.rename(next);
-                self.trouble = Some(self.now());
-                return Goes::Continue(());
-            }
-            Err(error @ (StoreError::Missing | StoreError::Fenced { .. })) => {
+            Err(error @ StoreError::Fenced { .. }) => return self.renamed(next, error).await,
+            Err(error @ StoreError::Missing) => {
                 self.engine.retry();
                 return self.refused(error).await;
             }
@@ -162,13 +155,29 @@ impl Running {
         Goes::Continue(())
     }
 
-    async fn was_renamed(&self, next: Claim) -> bool {
+    /// Another claim than this owner's stands. It may be the one it asked for before, if only the
+    /// answer to that was lost; while nobody can say, the append stays open.
+    async fn renamed(&mut self, next: Claim, error: StoreError) -> Goes {
         let session = self.handle.session;
-        let found = self.node.store(move |store| store.find(session)).await;
-        matches!(found, Ok(Some(found)) if found.record.claim == next)
+        match self.node.store(move |store| store.find(session)).await {
+            Ok(Some(found)) if found.record.claim == next => {
+                // Once more, from there.
+                self.rename(next);
+                self.trouble = Some(self.now());
+                Goes::Continue(())
+            }
+            Ok(_) | Err(StoreError::Lost) => {
+                self.engine.retry();
+                self.refused(error).await
+            }
+            Err(error) => {
+                self.heard(&error);
+                Goes::Continue(())
+            }
+        }
     }
 
-    fn rename(&mut self, next: Claim) {
+    pub(super) fn rename(&mut self, next: Claim) {
         self.holder.rename(next);
         self.renaming = None;
     }
@@ -250,7 +259,7 @@ impl Running {
     }
 
     /// How far back a leg may want to go.
-    fn horizon(&self) -> Horizon {
+    pub(super) fn horizon(&self) -> Horizon {
         Horizon {
             seq: self
                 .handle
@@ -263,11 +272,10 @@ impl Running {
     }
 
     /// Regularly: whether this still is the owner.
-    pub(super) fn open_check(&mut self) {
-        self.handle
-            .legs
-            .borrow_mut()
-            .retain(|_, leg| !leg.is_over());
+    pub(super) async fn open_check(&mut self) -> Goes {
+        if self.holder.serves() && self.leaving && self.is_alone() {
+            return self.lay_down().await;
+        }
         // Whatever else is asked tells as much.
         if self.append.is_none() && self.snapshot.is_none() && self.check.is_none() {
             let (node, session) = (self.node.clone(), self.handle.session);
@@ -275,6 +283,14 @@ impl Running {
                 node.store(move |store| store.find(session)).await
             }));
         }
+        Goes::Continue(())
+    }
+
+    /// Whether nobody is connected.
+    pub(super) fn is_alone(&self) -> bool {
+        let mut legs = self.handle.legs.borrow_mut();
+        legs.retain(|_, leg| !leg.is_over());
+        legs.is_empty()
     }
 
     pub(super) async fn checked(&mut self, found: Result<Option<Found>, StoreError>) -> Goes {
@@ -318,142 +334,6 @@ impl Running {
             Err(_) => Owns::Unknown,
         }
     }
-
-    /// Another endpoint asks for the session.
-    pub(super) async fn release(&mut self, reply: Reply<Released>) -> Goes {
-        let hold_ms = if self.mutates(Mutation::ForgetHold) {
-            0
-        } else {
-            self.node.hold_ms()
-        };
-        let now = self.now();
-        let answer = match self.holder.on_release(now, self.leaving, hold_ms) {
-            OnRelease::Hold { .. } => Released::Held,
-            OnRelease::Stopped => Released::LetGo,
-            OnRelease::Stop => {
-                let (hub, who) = (self.node.hub.clone(), self.node.index);
-                match hub.timeout(who, WRITE_LIMIT_MS, self.stop()).await {
-                    Some(Ok(())) => Released::LetGo,
-                    Some(Err(error @ (StoreError::Fenced { .. } | StoreError::Missing))) => {
-                        let goes = self.refused(error).await;
-                        reply.give(match goes {
-                            Goes::Break(()) => Released::NotOwner,
-                            Goes::Continue(()) => Released::Held,
-                        });
-                        return goes;
-                    }
-                    // What was accepted is in the journal, and the asker goes on from there.
-                    Some(Err(_)) | None => {
-                        self.append = None;
-                        self.snapshot = None;
-                        self.let_go();
-                        Released::LetGo
-                    }
-                }
-            }
-        };
-        reply.give(answer);
-        Goes::Continue(())
-    }
-
-    /// Stops at a command boundary, writes everything and ends the legs. What waits was not
-    /// accepted: proxies say it again where the session goes.
-    async fn stop(&mut self) -> Result<(), StoreError> {
-        self.step(Step::Stopping);
-        if let Some(snapshot) = self.snapshot.as_mut() {
-            let written = snapshot.await;
-            self.snapshot = None;
-            match written {
-                // The last one, below, is what counts.
-                Ok(()) | Err(StoreError::Missing | StoreError::Fenced { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        if let Some(append) = self.append.as_mut() {
-            let appended = append.await;
-            self.append = None;
-            if self.appended(appended).await.is_break() {
-                return Err(StoreError::Missing);
-            }
-        }
-        let Some(snapshot) = self.state(true) else {
-            return Err(StoreError::Failed);
-        };
-        let (fence, horizon) = (self.fence(), self.horizon());
-        let last = move |store: &mut Store| store.snapshot(fence, snapshot, horizon);
-        match self.node.store(last).await {
-            Err(StoreError::Missing) => self.write_anew(true).await?,
-            written => written?,
-        }
-        self.let_go();
-        Ok(())
-    }
-
-    /// Nothing more is done here: the legs end.
-    fn let_go(&mut self) {
-        self.holder.stopped(self.now());
-        self.held = None;
-        self.end_legs(Ending::Moved);
-        self.step(Step::Stopped);
-    }
-
-    /// Nobody came for the released session: it is claimed again and served.
-    pub(super) async fn claim_back(&mut self) -> Goes {
-        self.step(Step::ClaimsBack);
-        let seen = self.holder.claim();
-        let next = self.next_record();
-        let (claim, session) = (next.claim, self.handle.session);
-        let asked = move |store: &mut Store| store.claim(session, seen, next);
-        match self.node.store(asked).await {
-            Ok(state) => {
-                if self.engine.is_open() && state.length > self.engine.length() {
-                    self.stands();
-                }
-                self.engine.retry();
-                self.renew(claim);
-                if state.rewound {
-                    // Whoever came for it may be what the store has lost.
-                    let fresh = Epoch::new(self.node.hub.chance(|chance| chance.draw() >> 11));
-                    let mut log = self.handle.log.borrow_mut();
-                    *log = Log::new(fresh, log.top());
-                    self.revived_at = None;
-                }
-                // The last one in the store says that nothing has happened since.
-                self.open_snapshot();
-                Goes::Continue(())
-            }
-            Err(StoreError::Missing) => {
-                // Written anew, it is claimed at the next turn.
-                let turn = self.holder.may_write_anew(self.now());
-                if turn && self.write_anew(true).await.is_err() {
-                    self.holder.stopped(self.now());
-                }
-                Goes::Continue(())
-            }
-            Err(error @ StoreError::Fenced { .. }) => self.refused(error).await,
-            Err(_) => {
-                self.holder.stopped(self.now());
-                Goes::Continue(())
-            }
-        }
-    }
-
-    /// The endpoint leaves, or no longer: the record says so.
-    pub(super) async fn set_leaving(&mut self, leaving: bool) -> Goes {
-        self.leaving = leaving;
-        let fence = self.fence();
-        let marked = self
-            .node
-            .store(move |store| store.mark(fence, leaving, false));
-        match marked.await {
-            // Written anew, the record says it.
-            Err(StoreError::Missing) if self.holder.serves() => self.missing().await,
-            Err(error @ (StoreError::Fenced { .. } | StoreError::Missing)) => {
-                self.refused(error).await
-            }
-            Ok(()) | Err(_) => Goes::Continue(()),
-        }
-    }
 }
 
 /// Both halves of what a revival needs, from what a store gives.
@@ -470,5 +350,3 @@ pub(super) fn stored<'a>(snapshot: &'a Snapshot, journal: &'a [(u64, Vec<u8>)]) 
 const RETRY_MS: u64 = 500;
 /// Nobody takes a session from an owner that is silent for less.
 const ABSENCE_MS: u64 = 750;
-/// How long the writes of a release may take; the asker waits for 1 s in all.
-const WRITE_LIMIT_MS: u64 = 800;
