@@ -4,9 +4,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use holdfast_proto::error::Code;
 use holdfast_session::id::Incarnation;
-use holdfast_session::view::{Session, SessionRequest};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -15,14 +13,13 @@ use tonic_health::server::HealthReporter;
 
 use crate::clock::{self, Instant};
 use crate::config::{self, Config, LedgerKind};
-use crate::failure::Failure;
 use crate::http::Unlucky;
 use crate::identity::Trust;
 use crate::ledger::carrier::Health as LedgerHealth;
 use crate::ledger::{Carrier, Ledger, PostgresLedger, SqliteLedger};
 use crate::listener::Listener;
 use crate::metrics::Metrics;
-use crate::quota::Streams;
+use crate::quota::{Rates, Streams};
 use crate::sessions::{Feed, Me, Sessions};
 use crate::store::{RedisStore, SqliteStore, Store};
 use crate::{drain, http, random, service};
@@ -37,6 +34,8 @@ pub struct Backend {
     pub trust: Trust,
     /// Open streams, counted.
     pub streams: Streams,
+    /// How fast each user may trade.
+    pub rates: Rates,
     /// Clients whose WebSockets never live long.
     pub unlucky: Unlucky,
     /// How the ledger is; none without one.
@@ -119,6 +118,7 @@ impl App {
         let backend = Arc::new(Backend {
             trust: Trust::new(key),
             streams: Streams::new(&config.limits),
+            rates: Rates::new(config.limits.orders_per_second),
             unlucky: Unlucky::default(),
             metrics: Metrics::new(
                 sessions.tally(),
@@ -211,20 +211,4 @@ fn open(store: &config::Store) -> Result<Arc<dyn Store>, StartError> {
             Arc::new(RedisStore::new(server).map_err(failed)?)
         }
     })
-}
-
-impl Backend {
-    /// Creates a session, if its user may have another.
-    pub async fn create_session(
-        &self,
-        subject: Option<&str>,
-        request: SessionRequest,
-    ) -> Result<Session, Failure> {
-        let most = self.config.limits.sessions_per_subject;
-        if subject.is_some() && self.sessions.list(subject).await?.len() >= most {
-            let detail = format!("you have {most} sessions, which is the most; end one first");
-            return Err(Failure::new(Code::QuotaExceeded, detail));
-        }
-        Ok(self.sessions.create(subject, request).await?)
-    }
 }

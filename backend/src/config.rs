@@ -49,6 +49,8 @@ pub struct Config {
     pub sessions: Settings,
     /// How long sessions may wait to be taken over when the process leaves.
     pub shutdown: Duration,
+    /// What clients may use.
+    pub features: file::Features,
 }
 
 impl Config {
@@ -168,12 +170,12 @@ pub struct Limits {
     pub body: usize,
     /// One WebSocket message of a client.
     pub message: usize,
-    /// Sessions of one user.
-    pub sessions_per_subject: usize,
     /// WebSockets and event streams of one user.
     pub streams_per_subject: usize,
     /// WebSockets and event streams of all.
     pub streams: usize,
+    /// Operations on orders of one user a second.
+    pub orders_per_second: u32,
 }
 
 /// How long things may take.

@@ -78,8 +78,6 @@ impl Failure {
         Self {
             class: match problem.code.as_str() {
                 "unknown_symbol" | "unknown_order" => Code::NotFound,
-                "unknown_type" | "unknown_channel" => Code::BadRequest,
-                "trimmed" => Code::NotFound,
                 code => code.parse().unwrap_or(class),
             },
             code: problem.code.into(),
@@ -125,6 +123,12 @@ impl From<Refusal> for Failure {
 }
 
 impl Failure {
+    /// No scenario has this name.
+    pub fn no_scenario() -> Self {
+        let detail = "there is no such scenario; see GET /api/v1/scenarios";
+        Self::new(Code::NotFound, detail)
+    }
+
     /// No session has this id.
     pub fn no_session() -> Self {
         let detail = "there is no such session; create one with POST /api/v1/sessions";

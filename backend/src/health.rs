@@ -109,7 +109,7 @@ pub struct WebSocketHealth {
     pub status: &'static str,
     /// The name that outlives the address.
     pub endpoint: String,
-    /// What they can do.
+    /// What they can do, and what is switched on in the configuration's `features`.
     pub features: Vec<&'static str>,
     /// Streams open now.
     pub connections: usize,
@@ -194,9 +194,24 @@ impl Backend {
                 "ok"
             },
             endpoint: self.sessions.me().endpoint.to_string(),
-            features: FEATURES.to_vec(),
+            features: self.features(),
             connections: self.sessions.counts().connections,
         }
+    }
+
+    /// What is always there, and what is switched on.
+    fn features(&self) -> Vec<&'static str> {
+        let on = &self.config.features;
+        let switched = [
+            ("batch", on.batch),
+            ("clock", on.clock),
+            ("fork", on.fork),
+            ("restart", on.restart),
+            ("shocks", on.shocks),
+        ];
+        let switched = switched.into_iter().filter(|(_, on)| *on);
+        let switched = switched.map(|(name, _)| name);
+        FEATURES.into_iter().chain(switched).collect()
     }
 
     fn state(&self) -> State {
@@ -210,11 +225,12 @@ impl Backend {
     }
 }
 
-const FEATURES: [&str; 6] = [
+const FEATURES: [&str; 7] = [
     "ping",
     "quality",
     "resume",
     "idempotency",
     "coalesce",
     "handoff",
+    "cancel_on_disconnect",
 ];

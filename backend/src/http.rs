@@ -2,12 +2,13 @@
 //!
 //! | module | what it serves |
 //! |---|---|
-//! | `sessions` `simulator` `orders` `market` `audit` | the REST interface below `/api/v1` |
+//! | `sessions` `lifecycle` `simulator` `scenarios` | REST below `/api/v1`: sessions |
+//! | `orders` `bulk` `market` `account` `audit` | what is traded in them |
 //! | `ledger` | what lasts longer than a session, there too |
 //! | `websocket` `events` | live connections |
 //! | `demo` | tokens for demonstrations |
 //! | `health` `control` | what probes, proxies and Prometheus ask |
-//! | `openapi` `schemas` | the description of all this, made from the types |
+//! | `openapi` `schemas` `describe` | the description of all this, made from the types |
 //! | `pages` | the pages in `backend/web` |
 //!
 //! Every request passes `context` first: who asks is settled, its time is bounded, and failures
@@ -17,23 +18,28 @@
     reason = "the macro that describes routes qualifies what it is given"
 )]
 
+mod account;
 mod arrival;
 mod audit;
+mod bulk;
 mod context;
 mod control;
 mod demo;
+mod describe;
 mod dial;
 mod events;
 pub(crate) mod extract;
 mod health;
 mod ledger;
-mod market;
+mod lifecycle;
+pub(crate) mod market;
 mod openapi;
 mod orders;
 mod pages;
 mod problem;
+mod scenarios;
 mod schemas;
-mod sessions;
+pub(crate) mod sessions;
 mod simulator;
 mod websocket;
 
@@ -75,17 +81,34 @@ pub fn router(backend: Arc<Backend>, grpc: Router) -> Router {
 fn api() -> OpenApiRouter<Arc<Backend>> {
     OpenApiRouter::new()
         .routes(routes!(sessions::create, sessions::list))
-        .routes(routes!(sessions::read, sessions::end))
-        .routes(routes!(sessions::resume))
-        .routes(routes!(sessions::snapshot))
+        .routes(routes!(sessions::read, sessions::update, sessions::end))
+        .routes(routes!(lifecycle::restart))
+        .routes(routes!(lifecycle::fork))
+        .routes(routes!(lifecycle::resume))
+        .routes(routes!(lifecycle::snapshot))
+        .routes(routes!(lifecycle::presence))
         .routes(routes!(simulator::read))
-        .routes(routes!(simulator::control))
-        .routes(routes!(orders::place, orders::list))
+        .routes(routes!(simulator::start))
+        .routes(routes!(simulator::pause))
+        .routes(routes!(simulator::resume))
+        .routes(routes!(simulator::stop))
+        .routes(routes!(simulator::speed))
+        .routes(routes!(simulator::step))
+        .routes(routes!(simulator::jump))
+        .routes(routes!(simulator::shock))
+        .routes(routes!(orders::place, orders::list, bulk::cancel_all))
+        .routes(routes!(bulk::batch))
+        .routes(routes!(bulk::cancel_after))
         .routes(routes!(orders::read, orders::cancel, orders::amend))
         .routes(routes!(market::book))
         .routes(routes!(market::trades))
-        .routes(routes!(market::positions))
-        .routes(routes!(market::fills))
+        .routes(routes!(market::candles))
+        .routes(routes!(market::statistics))
+        .routes(routes!(account::positions))
+        .routes(routes!(account::balances))
+        .routes(routes!(account::fills))
+        .routes(routes!(scenarios::list))
+        .routes(routes!(scenarios::read))
         .routes(routes!(audit::log))
         .routes(routes!(audit::commands))
         .routes(routes!(ledger::sessions))

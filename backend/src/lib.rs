@@ -21,6 +21,7 @@
 
 pub mod app;
 pub mod clock;
+mod commands;
 pub mod config;
 pub mod drain;
 pub mod failure;

@@ -27,6 +27,7 @@ impl Metrics {
         }
         register(&registry, tally.resumes.clone());
         register(&registry, tally.losses.clone());
+        register(&registry, tally.refusals.clone());
         let gauge = |name: &str, help: &str| {
             let gauge = IntGauge::new(name, help).expect("name and help are constants");
             register(&registry, gauge)

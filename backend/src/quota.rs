@@ -1,4 +1,7 @@
-//! How many streams one user, and all of them, may hold open at this endpoint.
+//! How much one user may ask for: how many streams it, and all of them, may hold open at this
+//! endpoint, and how fast it may trade.
+
+mod rates;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,6 +11,7 @@ use parking_lot::Mutex;
 
 use crate::config::Limits;
 use crate::failure::Failure;
+pub use rates::Rates;
 
 /// Counts open streams. Cheap to clone.
 #[derive(Clone)]

@@ -11,10 +11,12 @@
 mod ask;
 mod attachment;
 mod feed;
+mod listing;
+mod making;
 mod queries;
 mod refusal;
 mod running;
-mod scenarios;
+pub mod scenarios;
 mod settings;
 mod settle;
 mod tally;
@@ -25,31 +27,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use holdfast_session::engine::{Engine, Founding};
-use holdfast_session::id::{ClaimId, ClientId, EndpointId, Epoch, Incarnation, SessionId};
+use holdfast_session::id::{ClientId, EndpointId, Incarnation, SessionId};
 use holdfast_session::journal::Asked;
-use holdfast_session::log::Log;
 use holdfast_session::message::{Answer, Command, Problem};
-use holdfast_session::ownership::{Ancestors, Claim, Holder, Record};
-use holdfast_session::trail::Why;
 use holdfast_session::view;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as Gate, Notify, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-pub use ask::{Ask, CommandRequest, Dial, OrdersQuery, Transport};
-pub use attachment::{Attachment, Delivery, Ending, Input, LegEnded, Outgoing, Output};
+pub use ask::{
+    Ask, CommandRequest, Dial, FillsQuery, ForkRequest, OrdersQuery, SessionsQuery, Transport,
+};
+pub use attachment::{Attachment, Delivery, Ending, Input, LegEnded, Outgoing, Output, Present};
 pub use feed::Feed;
 pub use refusal::Refusal;
 pub use settings::Settings;
-pub use tally::Tally;
+pub use tally::{Quota, Tally};
 
-use crate::clock::wall_ms;
 use crate::handoff::{Handoff, ReleaseAsk, Released};
-use crate::random;
-use crate::store::{New, Snapshot, Store};
+use crate::store::Store;
 use running::{Mail, Shared};
-use settle::{bits64, trouble};
 use tally::Loss;
 
 /// This process, as the store names owners.
@@ -135,13 +132,43 @@ impl Sessions {
         subject: Option<&str>,
         request: view::SessionRequest,
     ) -> Result<view::Session, Refusal> {
-        self.inner.create(subject, request).await
+        self.inner.create(&Ask::of(subject), request, None).await
+    }
+
+    /// The same, made once for all who give the key.
+    pub async fn create_once(
+        &self,
+        ask: &Ask,
+        request: view::SessionRequest,
+        key: Option<&ClientId>,
+    ) -> Result<view::Session, Refusal> {
+        self.inner.create(ask, request, key).await
+    }
+
+    /// Creates another session from a point of this one, owned by this endpoint.
+    pub async fn fork(
+        &self,
+        id: SessionId,
+        ask: &Ask,
+        request: ForkRequest,
+        key: Option<&ClientId>,
+    ) -> Result<view::Session, Refusal> {
+        self.inner.fork(id, ask, request, key).await
     }
 
     /// The subject's sessions, newest first, whoever owns them (at most 1,000).
     /// Those of other endpoints are shown as of their last snapshot.
     pub async fn list(&self, subject: Option<&str>) -> Result<Vec<view::Session>, Refusal> {
-        self.inner.list(subject).await
+        self.inner.list(&Ask::of(subject)).await
+    }
+
+    /// Those of them that match, by pages.
+    pub async fn page(
+        &self,
+        ask: &Ask,
+        query: &SessionsQuery,
+    ) -> Result<view::SessionPage, Refusal> {
+        self.inner.page(ask, query).await
     }
 
     /// Ends a session for good: its legs end with [`Ending::Ended`], later
@@ -179,7 +206,7 @@ impl Sessions {
             Command::Subscribe(_) | Command::Unsubscribe(_)
         ) {
             let problem = "subscriptions belong to a connection; use ?channels=";
-            return Err(Refusal::Invalid(Problem::new("no_connection", problem)));
+            return Err(Refusal::Invalid(Problem::new("invalid_argument", problem)));
         }
         let number = request
             .idempotency_key
@@ -187,7 +214,7 @@ impl Sessions {
             .map(client_of_key)
             .transpose()?;
         let number = number.map(|client| (client, 1));
-        let asked = Asked::Command(request.command);
+        let asked = scenarios::resolved(Asked::Command(request.command));
         let mail = |reply| Mail::Command {
             number,
             asked,
@@ -342,90 +369,6 @@ impl Handle {
 }
 
 impl Inner {
-    async fn create(
-        self: &Arc<Self>,
-        subject: Option<&str>,
-        request: view::SessionRequest,
-    ) -> Result<view::Session, Refusal> {
-        if self.is_draining() {
-            return Err(Refusal::unavailable("this endpoint is leaving"));
-        }
-        self.room()?;
-        let founding = self.founding(request)?;
-        let mut engine = Engine::found(&founding).map_err(|error| {
-            Refusal::Invalid(Problem::new("invalid_scenario", error.to_string()))
-        })?;
-        let id = SessionId::new(random::bits128());
-        let claim = Claim {
-            generation: 1,
-            id: ClaimId::new(random::bits128()),
-        };
-        let log = Log::new(Epoch::new(bits64()), 0);
-        let shared = Shared::new(id, subject.map(str::to_owned), founding.wall_ms, log);
-        self.enrol(&shared, &mut engine, Why::Created);
-        let state = engine.state(&shared.log.lock());
-        let state = state.ok_or_else(|| Refusal::unavailable("no state"))?;
-        let session = self.session(&shared, &engine);
-        let about = serde_json::to_string(&session).unwrap_or_default();
-        let record = Record {
-            claim,
-            owner: self.owner(),
-            leaving: false,
-            laid_down: false,
-            ancestors: Ancestors::default(),
-        };
-        let new = New {
-            id,
-            record,
-            subject: shared.subject.clone(),
-            created_ms: founding.wall_ms,
-            snapshot: Snapshot {
-                length: 0,
-                seq: 0,
-                at_ms: founding.wall_ms,
-                state,
-                about,
-                last_act: false,
-                post: self.post(&engine),
-            },
-        };
-        self.store.create(new).await.map_err(trouble)?;
-        self.posted(id, &mut engine);
-        let holder = Holder::new(claim, Ancestors::default(), 0);
-        self.start(shared, engine, holder, None);
-        Ok(session)
-    }
-
-    fn founding(&self, request: view::SessionRequest) -> Result<Founding, Refusal> {
-        let scenario = scenarios::named(request.scenario.as_deref())
-            .map_err(|message| Refusal::Invalid(Problem::new("unknown_scenario", message)))?;
-        if request.seed.is_some_and(|seed| seed >= 1 << 53) {
-            let message = "a seed is below 2^53, so that JSON numbers keep it";
-            return Err(Refusal::Invalid(Problem::new("invalid_seed", message)));
-        }
-        Ok(Founding {
-            scenario,
-            seed: request.seed.unwrap_or_else(bits64),
-            wall_ms: wall_ms(),
-            catch_up_ms: u64::try_from(self.settings.catch_up.as_millis()).unwrap_or(u64::MAX),
-        })
-    }
-
-    async fn list(&self, subject: Option<&str>) -> Result<Vec<view::Session>, Refusal> {
-        const LIST_MAX: usize = 1_000;
-        let found = self.store.list(subject, LIST_MAX).await.map_err(trouble)?;
-        let shown = |found: crate::store::Found| {
-            let mut session: view::Session = serde_json::from_str(&found.about).ok()?;
-            session.endpoint = found.record.owner.endpoint.to_string();
-            session.generation = found.record.claim.generation;
-            if let Some(handle) = self.running(found.id) {
-                session.seq = handle.shared.log.lock().top();
-            }
-            Some(session)
-        };
-        Ok(found.into_iter().filter_map(shown).collect())
-    }
-
     /// Settles who owns the session and sends it one piece of mail. A session
     /// that stops before it has answered is looked for again: nothing was done.
     async fn mail<T>(
@@ -457,22 +400,6 @@ impl Inner {
         };
         let asked = tokio::time::timeout(self.settings.patience, asked).await;
         Ok(asked.unwrap_or(Err(Unanswered::Late)))
-    }
-
-    fn session(&self, shared: &Shared, engine: &Engine) -> view::Session {
-        let log = shared.log.lock();
-        view::Session {
-            id: shared.id.to_string(),
-            state: engine.simulator_state(),
-            endpoint: self.me.endpoint.to_string(),
-            epoch: log.epoch().to_string(),
-            seq: log.top(),
-            symbols: engine.symbols(),
-            scenario: engine.scenario().into(),
-            seed: engine.seed(),
-            generation: engine.generation(),
-            created_ms: shared.created_ms,
-        }
     }
 
     fn is_draining(&self) -> bool {
@@ -530,7 +457,7 @@ const CHANGING_HANDS: &str = "the session is changing hands";
 fn client_of_key(key: &ClientId) -> Result<ClientId, Refusal> {
     let invalid = || {
         let message = "an Idempotency-Key has 1 to 64 of letters, digits, '.', '_' and '-'";
-        Refusal::Invalid(Problem::new("invalid_idempotency_key", message))
+        Refusal::Invalid(Problem::new("bad_request", message))
     };
     if key.as_str().len() > 64 {
         return Err(invalid());

@@ -80,10 +80,10 @@ export class Desk {
     return longest;
   }
 
-  /** Fills from before this page was opened, oldest first. */
+  /** Fills from before this page was opened, newest first. */
   remember(fills) {
     const known = new Set(this.fills.map(fillKey));
-    const older = fills.filter((fill) => !known.has(fillKey(fill))).reverse();
+    const older = fills.filter((fill) => !known.has(fillKey(fill)));
     this.fills = [...this.fills, ...older].slice(0, FILLS_MAX);
     this.touch("fills");
   }

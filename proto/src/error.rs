@@ -29,6 +29,16 @@ pub enum Code {
     Rejected,
     /// Commands of a client are numbered without gaps; send again from the one after the last.
     Gap,
+    /// The number or key was used for another command.
+    KeyReused,
+    /// The command was answered, and only the last 256 answers of a client are kept.
+    AnswerForgotten,
+    /// The place in the log is no longer kept, or belongs to another log.
+    Trimmed,
+    /// A numbered message of a type that is no command.
+    UnknownType,
+    /// The feature is switched off here.
+    FeatureOff,
     /// A later leg of this connection, or a higher attempt, was already seen.
     StaleAttempt,
     /// The body or message is larger than allowed.
@@ -41,6 +51,8 @@ pub enum Code {
     Unavailable,
     /// The store does not answer, so nothing can be made durable.
     StoreUnavailable,
+    /// Another version wrote the session's state; an endpoint that can read it may take it.
+    UnreadableState,
     /// Not done within the time allowed; whether it was executed is unknown.
     Timeout,
     /// The request's body did not come within the time allowed; nothing was executed.
@@ -55,7 +67,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, in the order of the documentation.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 25] = [
         Self::BadRequest,
         Self::InvalidArgument,
         Self::Forbidden,
@@ -64,12 +76,18 @@ impl Code {
         Self::SessionEnded,
         Self::Rejected,
         Self::Gap,
+        Self::KeyReused,
+        Self::AnswerForgotten,
+        Self::Trimmed,
+        Self::UnknownType,
+        Self::FeatureOff,
         Self::StaleAttempt,
         Self::TooLarge,
         Self::QuotaExceeded,
         Self::WrongEndpoint,
         Self::Unavailable,
         Self::StoreUnavailable,
+        Self::UnreadableState,
         Self::Timeout,
         Self::BodyTimeout,
         Self::MethodNotAllowed,
@@ -88,12 +106,18 @@ impl Code {
             Self::SessionEnded => "session_ended",
             Self::Rejected => "rejected",
             Self::Gap => "gap",
+            Self::KeyReused => "key_reused",
+            Self::AnswerForgotten => "answer_forgotten",
+            Self::Trimmed => "trimmed",
+            Self::UnknownType => "unknown_type",
+            Self::FeatureOff => "feature_off",
             Self::StaleAttempt => "stale_attempt",
             Self::TooLarge => "too_large",
             Self::QuotaExceeded => "quota_exceeded",
             Self::WrongEndpoint => "wrong_endpoint",
             Self::Unavailable => "unavailable",
             Self::StoreUnavailable => "store_unavailable",
+            Self::UnreadableState => "unreadable_state",
             Self::Timeout => "timeout",
             Self::BodyTimeout => "body_timeout",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -113,12 +137,18 @@ impl Code {
             Self::SessionEnded => "The session has ended",
             Self::Rejected => "The exchange refused",
             Self::Gap => "A command is missing before this one",
+            Self::KeyReused => "Used for another command",
+            Self::AnswerForgotten => "Answered long ago",
+            Self::Trimmed => "No longer kept",
+            Self::UnknownType => "No such command",
+            Self::FeatureOff => "Switched off",
             Self::StaleAttempt => "A later attempt was already seen",
             Self::TooLarge => "Too large",
             Self::QuotaExceeded => "A quota is used up",
             Self::WrongEndpoint => "Another endpoint owns the session",
             Self::Unavailable => "Not now",
             Self::StoreUnavailable => "The store does not answer",
+            Self::UnreadableState => "Written by another version",
             Self::Timeout => "Not done in time",
             Self::BodyTimeout => "The body did not come in time",
             Self::MethodNotAllowed => "Not with this method",
@@ -130,16 +160,16 @@ impl Code {
     /// The HTTP status of an answer with this code.
     pub const fn http_status(self) -> u16 {
         match self {
-            Self::BadRequest => 400,
-            Self::InvalidArgument | Self::Rejected => 422,
-            Self::Forbidden => 403,
-            Self::NotFound | Self::SessionNotFound => 404,
+            Self::BadRequest | Self::UnknownType => 400,
+            Self::InvalidArgument | Self::Rejected | Self::KeyReused => 422,
+            Self::Forbidden | Self::FeatureOff => 403,
+            Self::NotFound | Self::SessionNotFound | Self::Trimmed => 404,
             Self::SessionEnded => 410,
-            Self::Gap | Self::StaleAttempt => 409,
+            Self::Gap | Self::StaleAttempt | Self::AnswerForgotten => 409,
             Self::TooLarge => 413,
             Self::QuotaExceeded => 429,
             Self::WrongEndpoint => 421,
-            Self::Unavailable | Self::StoreUnavailable => 503,
+            Self::Unavailable | Self::StoreUnavailable | Self::UnreadableState => 503,
             Self::Timeout => 504,
             Self::BodyTimeout => 408,
             Self::MethodNotAllowed => 405,
@@ -151,16 +181,20 @@ impl Code {
     /// The gRPC code of an answer with this code.
     pub const fn grpc_code(self) -> tonic::Code {
         match self {
-            Self::BadRequest | Self::InvalidArgument | Self::UnsupportedMediaType => {
-                tonic::Code::InvalidArgument
-            }
-            Self::Forbidden => tonic::Code::PermissionDenied,
+            Self::BadRequest
+            | Self::InvalidArgument
+            | Self::UnsupportedMediaType
+            | Self::UnknownType => tonic::Code::InvalidArgument,
+            Self::Forbidden | Self::FeatureOff => tonic::Code::PermissionDenied,
             Self::NotFound | Self::SessionNotFound | Self::SessionEnded => tonic::Code::NotFound,
             Self::Rejected | Self::WrongEndpoint => tonic::Code::FailedPrecondition,
             Self::Gap | Self::StaleAttempt => tonic::Code::Aborted,
-            Self::TooLarge => tonic::Code::OutOfRange,
+            Self::KeyReused | Self::AnswerForgotten => tonic::Code::AlreadyExists,
+            Self::TooLarge | Self::Trimmed => tonic::Code::OutOfRange,
             Self::QuotaExceeded => tonic::Code::ResourceExhausted,
-            Self::Unavailable | Self::StoreUnavailable => tonic::Code::Unavailable,
+            Self::Unavailable | Self::StoreUnavailable | Self::UnreadableState => {
+                tonic::Code::Unavailable
+            }
             Self::Timeout | Self::BodyTimeout => tonic::Code::DeadlineExceeded,
             Self::MethodNotAllowed => tonic::Code::Unimplemented,
             Self::Internal => tonic::Code::Internal,
@@ -175,6 +209,7 @@ impl Code {
                 | Self::WrongEndpoint
                 | Self::Unavailable
                 | Self::StoreUnavailable
+                | Self::UnreadableState
                 | Self::Timeout
                 | Self::BodyTimeout
                 | Self::Gap
@@ -230,7 +265,13 @@ mod tests {
             .filter(|code| code.http_status() >= 500)
             .map(Code::as_str)
             .collect();
-        let expected = ["unavailable", "store_unavailable", "timeout", "internal"];
+        let expected = [
+            "unavailable",
+            "store_unavailable",
+            "unreadable_state",
+            "timeout",
+            "internal",
+        ];
         assert_eq!(ours, expected);
     }
 

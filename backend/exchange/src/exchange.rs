@@ -57,6 +57,17 @@ impl Exchange {
         Ok(exchange)
     }
 
+    /// The same exchange in the place of another: ticks, order numbers and trade numbers go on
+    /// from there, market time begins anew.
+    #[must_use]
+    pub fn following(mut self, before: &Self) -> Self {
+        let (engine, before) = (&mut self.engine, &before.engine);
+        engine.clock.tick = before.clock.tick;
+        engine.last_order = engine.last_order.max(before.last_order);
+        engine.last_trade = engine.last_trade.max(before.last_trade);
+        self
+    }
+
     /// An exchange with empty books.
     pub(crate) fn unopened(
         scenario: &Scenario,

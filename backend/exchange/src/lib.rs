@@ -67,7 +67,7 @@ pub use flow::{
     MomentumSettings, QueueSettings, Scheduled, ShockRequest, ValueSettings,
 };
 pub use instrument::{Instrument, InstrumentError, money, money_text};
-pub use query::Depth;
+pub use query::{Depth, Funds};
 pub use refusal::Refusal;
 pub use request::{AmendRequest, OrderRequest};
 pub use scenario::{Scenario, ScenarioError, Span};

@@ -6,7 +6,7 @@ use crate::event::{Execution, Fill, Level, OrderReport, PositionReport, Simulato
 use crate::exchange::Exchange;
 use crate::instrument::Instrument;
 use crate::scenario::Scenario;
-use crate::units::{AccountId, Money, OrderId, Price, Side, SymbolId};
+use crate::units::{AccountId, Money, OrderId, Price, Quantity, Side, SymbolId};
 
 /// A book at one moment: the number of its last change, and its levels, best first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,19 @@ pub struct Depth {
     pub asks: Vec<Level>,
     /// CRC-32 of the ten best levels of each side.
     pub checksum: u32,
+}
+
+/// An account's money and what is behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Funds {
+    /// What was paid in, and what trading brought or cost.
+    pub balance: Money,
+    /// With all positions at their present worth.
+    pub equity: Money,
+    /// Buying power tied up by positions and working orders.
+    pub used: Money,
+    /// Buying power left: equity times leverage, without what is used.
+    pub available: Money,
 }
 
 impl Exchange {
@@ -172,5 +185,26 @@ impl Exchange {
     #[must_use]
     pub fn balance(&self) -> Money {
         self.engine.accounts[AccountId::USER.index()].balance
+    }
+
+    /// The user's money and what is behind it, as the balance check sees it.
+    #[must_use]
+    pub fn funds(&self) -> Funds {
+        let account = &self.engine.accounts[AccountId::USER.index()];
+        let (mut equity, mut used) = (account.balance, Money::ZERO);
+        for (market, position) in self.engine.markets.iter().zip(&account.positions) {
+            let worth = |lots: i64| market.instrument.notional(market.mark(), Quantity(lots));
+            let held = position.quantity.0;
+            let [buys, sells] = position.working.map(|lots| lots.0);
+            equity += worth(held);
+            used += worth((held + buys).abs().max((held - sells).abs()));
+        }
+        let power = equity.0.max(0) * i128::from(self.engine.limits.leverage);
+        Funds {
+            balance: account.balance,
+            equity,
+            used,
+            available: Money((power - used.0).max(0)),
+        }
     }
 }

@@ -33,12 +33,12 @@ pub enum Number {
 }
 
 impl Clients {
-    /// Judges the number of a command.
-    pub fn judge(&self, client: &ClientId, n: u64) -> Number {
+    /// Judges the number of a command; `print` tells what was asked from anything else.
+    pub fn judge(&self, client: &ClientId, n: u64, print: u64) -> Number {
         let Some(known) = self.known.get(client) else {
             return match n {
                 1 if self.known.len() >= CLIENTS_MAX => Number::Refused(Problem::retryable(
-                    "too_many_clients",
+                    "quota_exceeded",
                     format!("the session remembers {CLIENTS_MAX} clients; come again later"),
                 )),
                 1 => Number::Next,
@@ -51,25 +51,38 @@ impl Clients {
         } else if n > next || n == 0 {
             Number::Refused(gap(next, n))
         } else {
-            known
-                .answer(n)
-                .cloned()
-                .map_or_else(|| Number::Refused(forgotten(n)), Number::Seen)
+            match known.kept(n) {
+                None => Number::Refused(forgotten(n)),
+                Some(kept) if kept.print.is_some_and(|before| before != print) => {
+                    Number::Refused(reused())
+                }
+                Some(kept) => Number::Seen(kept.entry.answer.clone()),
+            }
         }
     }
 
     /// Keeps what the next command of the client came to.
-    pub fn answered(&mut self, client: &ClientId, kind: &str, answer: Answer, tick: u64) {
+    pub fn answered(
+        &mut self,
+        client: &ClientId,
+        (kind, print): (&str, u64),
+        answer: Answer,
+        tick: u64,
+    ) {
         let known = self.known.entry(client.clone()).or_default();
         known.last = answer.n;
         known.tick = tick;
         if known.answers.len() == ANSWERS_MAX {
             known.answers.pop_front();
         }
-        known.answers.push_back(CommandEntry {
+        let entry = CommandEntry {
             n: answer.n,
             kind: kind.into(),
             answer,
+        };
+        known.answers.push_back(Kept {
+            entry,
+            print: Some(print),
         });
     }
 
@@ -84,6 +97,7 @@ impl Clients {
             .get(client)
             .into_iter()
             .flat_map(|known| &known.answers)
+            .map(|kept| &kept.entry)
     }
 
     /// Clients whose last command was at or before `tick`.
@@ -115,15 +129,30 @@ struct Client {
     last: u64,
     /// When its last command was done; decides when it may be forgotten.
     tick: u64,
-    answers: VecDeque<CommandEntry>,
+    answers: VecDeque<Kept>,
+}
+
+/// A command that was done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    entry: CommandEntry,
+    /// Tells what was asked from anything else; not known of commands of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    print: Option<u64>,
 }
 
 impl Client {
-    fn answer(&self, n: u64) -> Option<&Answer> {
-        let first = self.answers.front()?.n;
+    fn kept(&self, n: u64) -> Option<&Kept> {
+        let first = self.answers.front()?.entry.n;
         let place = usize::try_from(n.checked_sub(first)?).ok()?;
-        self.answers.get(place).map(|kept| &kept.answer)
+        self.answers.get(place)
     }
+}
+
+fn reused() -> Problem {
+    let message = "this number or key was used for another command; take a new one";
+    Problem::new("key_reused", message)
 }
 
 fn gap(next: u64, n: u64) -> Problem {
@@ -167,25 +196,38 @@ mod tests {
     #[test]
     fn numbers_count_from_one_without_gaps() {
         let mut clients = Clients::default();
-        assert_eq!(refused(clients.judge(&client(), 2)), "gap");
-        assert_eq!(refused(clients.judge(&client(), 0)), "gap");
-        assert_eq!(clients.judge(&client(), 1), Number::Next);
-        clients.answered(&client(), "order.new", answer(1), 10);
-        assert_eq!(clients.judge(&client(), 2), Number::Next);
-        assert_eq!(refused(clients.judge(&client(), 3)), "gap");
-        assert_eq!(refused(clients.judge(&client(), 0)), "gap");
+        assert_eq!(refused(clients.judge(&client(), 2, 7)), "gap");
+        assert_eq!(refused(clients.judge(&client(), 0, 7)), "gap");
+        assert_eq!(clients.judge(&client(), 1, 7), Number::Next);
+        clients.answered(&client(), ("order.new", 7), answer(1), 10);
+        assert_eq!(clients.judge(&client(), 2, 7), Number::Next);
+        assert_eq!(refused(clients.judge(&client(), 3, 7)), "gap");
+        assert_eq!(refused(clients.judge(&client(), 0, 7)), "gap");
     }
 
     #[test]
     fn a_number_seen_before_is_answered_as_before() {
         let mut clients = Clients::default();
         for n in 1..=300 {
-            clients.answered(&client(), "order.new", answer(n), n);
+            clients.answered(&client(), ("order.new", 7), answer(n), n);
         }
-        assert_eq!(clients.judge(&client(), 300), Number::Seen(answer(300)));
-        assert_eq!(clients.judge(&client(), 45), Number::Seen(answer(45)));
-        assert_eq!(refused(clients.judge(&client(), 44)), "answer_forgotten");
+        assert_eq!(clients.judge(&client(), 300, 7), Number::Seen(answer(300)));
+        assert_eq!(clients.judge(&client(), 45, 7), Number::Seen(answer(45)));
+        assert_eq!(refused(clients.judge(&client(), 44, 7)), "answer_forgotten");
         assert_eq!(clients.answers(&client()).count(), ANSWERS_MAX);
+    }
+
+    #[test]
+    fn a_number_that_comes_again_for_something_else_is_refused() {
+        let mut clients = Clients::default();
+        clients.answered(&client(), ("order.new", 7), answer(1), 1);
+        assert_eq!(clients.judge(&client(), 1, 7), Number::Seen(answer(1)));
+        assert_eq!(refused(clients.judge(&client(), 1, 8)), "key_reused");
+        let written = serde_json::to_string(&clients).expect("JSON");
+        let older = written.replace(r#","print":7"#, "");
+        assert_ne!(older, written);
+        let clients: Clients = serde_json::from_str(&older).expect("an earlier version's");
+        assert_eq!(clients.judge(&client(), 1, 8), Number::Seen(answer(1)));
     }
 
     #[test]
@@ -193,12 +235,12 @@ mod tests {
         let mut clients = Clients::default();
         for i in 0..CLIENTS_MAX {
             let name: ClientId = format!("c{i}").parse().expect("a name");
-            clients.answered(&name, "order.new", answer(1), i as u64);
+            clients.answered(&name, ("order.new", 7), answer(1), i as u64);
         }
-        assert_eq!(refused(clients.judge(&client(), 1)), "too_many_clients");
+        assert_eq!(refused(clients.judge(&client(), 1, 7)), "quota_exceeded");
         let silent: Vec<_> = clients.silent_since(0).cloned().collect();
         assert_eq!(silent.len(), 1);
         clients.forget(&silent[0]);
-        assert_eq!(clients.judge(&client(), 1), Number::Next);
+        assert_eq!(clients.judge(&client(), 1, 7), Number::Next);
     }
 }

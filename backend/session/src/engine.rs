@@ -8,6 +8,8 @@
 //! the journal, whoever runs it and in however many pieces.
 
 mod apply;
+mod execute;
+mod fork;
 mod market;
 mod query;
 mod resume;
@@ -16,16 +18,19 @@ mod trail;
 
 use std::collections::VecDeque;
 
-use holdfast_exchange::{Events, Exchange, Scenario, TICK_MS};
+use holdfast_exchange::command::Control;
+use holdfast_exchange::{Command as Order, Events, Exchange, Scenario, TICK_MS};
 
 use crate::clients::Clients;
 use crate::connections::{Connection, Connections, Refused};
 use crate::id::{ClientId, ConnectionId};
 use crate::journal::{Asked, Change, Message, Record};
 use crate::log::Log;
-use crate::message::Answer;
+use crate::message::{Answer, Problem};
+use crate::terms::Terms;
 use crate::trail::Trail;
 
+pub use execute::SEED_END;
 pub use query::Whole;
 pub use resume::Start;
 pub use state::{Mark, ReviveError, Revived, Stored};
@@ -56,6 +61,10 @@ pub struct Engine {
     connections: Connections,
     /// Wall time of tick 0, in milliseconds since 1970.
     anchor_ms: u64,
+    /// What its user has laid down besides.
+    terms: Terms,
+    /// The market was restarted and nobody was told yet.
+    began_anew: bool,
     /// How many records have been appended and applied.
     length: u64,
     /// For each generation the first entry its commands changed.
@@ -155,6 +164,8 @@ impl Engine {
             exchange,
             clients: Clients::default(),
             connections: Connections::default(),
+            terms: Terms::default(),
+            began_anew: false,
             anchor_ms: founding.wall_ms,
             length: 0,
             changes: Vec::new(),
@@ -165,6 +176,29 @@ impl Engine {
             events: Events::new(),
             text: Vec::new(),
         })
+    }
+
+    /// Lays down how a session that was just founded is to be.
+    pub fn set_out(
+        &mut self,
+        terms: Terms,
+        speed: Option<f64>,
+        paused: bool,
+    ) -> Result<(), Problem> {
+        self.terms = terms;
+        if let Some(asked) = speed {
+            self.trade(execute::speed(asked))?;
+        }
+        if paused {
+            self.trade(Ok(Order::Control(Control::Pause)))?;
+        }
+        self.events.clear();
+        Ok(())
+    }
+
+    /// What its user has laid down besides the market.
+    pub const fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     /// Lets the market go on to wall time `wall_ms`, in bounded steps. While an

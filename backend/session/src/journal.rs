@@ -1,6 +1,7 @@
 //! What is written down before it is done. Together with a snapshot the
 //! records give every later state and every later log entry.
 
+use holdfast_exchange::Scenario;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -64,6 +65,14 @@ pub struct Message {
 pub enum Asked {
     /// A command.
     Command(Command),
+    /// [`Command::SessionRestart`] with the market it names: what a name stands for may change
+    /// with the build, what was done may not.
+    Restart {
+        /// The market.
+        scenario: Box<Scenario>,
+        /// Its seed; as before when none is given.
+        seed: Option<u64>,
+    },
     /// Nothing: the message only counts as accepted. Written all the same, since
     /// a proxy that moves the connection waits for what it forwarded to be accepted.
     Nothing,
@@ -81,10 +90,43 @@ impl Asked {
     pub fn name(&self) -> &str {
         match self {
             Self::Command(command) => command.name(),
+            Self::Restart { .. } => "session.restart",
             Self::Nothing => "nothing",
             Self::Unreadable { kind, .. } => kind,
         }
     }
+
+    /// Tells it from anything else that may be asked: the same in every build (FNV-1a, 64 bits).
+    pub fn print(&self) -> u64 {
+        print(self)
+    }
+
+    /// The first version of the journal that knows it.
+    const fn since(&self) -> u8 {
+        match self {
+            Self::Restart { .. } => 2,
+            Self::Command(command) => match command {
+                Command::OrderCancelAll(_)
+                | Command::OrderCancelAfter(_)
+                | Command::OrderBatch(_)
+                | Command::SimulatorStep(_)
+                | Command::SimulatorJump(_)
+                | Command::SimulatorShock(_)
+                | Command::SessionUpdate(_)
+                | Command::SessionRestart(_) => 2,
+                _ => 1,
+            },
+            Self::Nothing | Self::Unreadable { .. } => 1,
+        }
+    }
+}
+
+/// A number that tells values apart, the same in every build: FNV-1a of their JSON, 64 bits.
+pub fn print(value: &impl Serialize) -> u64 {
+    // values of these types have string keys only and writing to memory cannot fail
+    let text = serde_json::to_vec(value).unwrap_or_default();
+    let fold = |print: u64, byte: &u8| (print ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    text.iter().fold(0xcbf2_9ce4_8422_2325, fold)
 }
 
 /// Bytes that are no record.
@@ -98,14 +140,19 @@ pub enum RecordError {
     Damaged(String),
 }
 
-/// The version this build writes, the first byte of each record.
-pub const VERSION: u8 = 1;
+/// The newest version this build reads, the first byte of each record. A record is written with
+/// the oldest version that has what is in it, so that a build that is rolled back reads what it
+/// can.
+pub const VERSION: u8 = 2;
 
 impl Record {
     /// As it is stored: a version byte, then JSON.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(256);
-        bytes.push(VERSION);
+        bytes.push(match &self.change {
+            Change::Message(message) => message.asked.since(),
+            Change::Rest { .. } | Change::Forget { .. } => 1,
+        });
         // values of these types have string keys only and writing to memory cannot fail
         let written = serde_json::to_writer(&mut bytes, self);
         debug_assert!(written.is_ok(), "a record is always JSON");
@@ -115,7 +162,7 @@ impl Record {
     /// Reads it back.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         match bytes.split_first() {
-            Some((&VERSION, json)) => {
+            Some((&(1..=VERSION), json)) => {
                 serde_json::from_slice(json).map_err(|e| RecordError::Damaged(e.to_string()))
             }
             Some((&other, _)) => Err(RecordError::Version(other)),
@@ -127,7 +174,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Empty, OrderCancel};
+    use crate::message::{CancelAll, Empty, OrderCancel};
     use crate::subscription::{Channels, Coalesce};
 
     fn record(change: Change) -> Record {
@@ -155,6 +202,24 @@ mod tests {
         })
     }
 
+    fn restart() -> Asked {
+        Asked::Restart {
+            scenario: Box::default(),
+            seed: Some(7),
+        }
+    }
+
+    #[test]
+    fn a_build_that_is_rolled_back_is_told_only_of_what_it_cannot_read() {
+        let version = |asked| record(message(None, asked)).encode()[0];
+        let pause = Asked::Command(Command::SimulatorPause(Empty {}));
+        let all = Asked::Command(Command::OrderCancelAll(CancelAll::default()));
+        assert_eq!(
+            (version(pause), version(all), version(restart())),
+            (1, 2, 2)
+        );
+    }
+
     #[test]
     fn every_record_is_read_back_as_written() {
         let client: ClientId = "tab".parse().expect("a name");
@@ -167,6 +232,7 @@ mod tests {
             message(Some((client.clone(), 1)), cancel),
             message(Some((client.clone(), 2)), unreadable),
             message(None, Asked::Command(Command::SimulatorPause(Empty {}))),
+            message(None, restart()),
             Change::Rest { ticks: 12 },
             Change::Forget {
                 connections: vec![ConnectionId::new(5)],

@@ -21,5 +21,6 @@ pub mod message;
 pub mod ownership;
 pub mod reader;
 pub mod subscription;
+pub mod terms;
 pub mod trail;
 pub mod view;

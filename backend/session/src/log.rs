@@ -24,11 +24,13 @@ pub enum Kind {
     Simulator,
     /// What a command came to; for its client only.
     Answer,
+    /// The market began anew: what comes next rests on a snapshot that is made for each reader.
+    Reset,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Book,
         Self::Trade,
         Self::Candle,
@@ -37,6 +39,7 @@ impl Kind {
         Self::Position,
         Self::Simulator,
         Self::Answer,
+        Self::Reset,
     ];
 
     /// Its name on the wire.
@@ -50,6 +53,7 @@ impl Kind {
             Self::Position => "position",
             Self::Simulator => "simulator",
             Self::Answer => "answer",
+            Self::Reset => "reset",
         }
     }
 
@@ -58,7 +62,7 @@ impl Kind {
         matches!(self, Self::Book | Self::Trade | Self::Candle)
     }
 
-    /// Its place in a set of channels; answers are no channel.
+    /// Its place in a set of channels; answers and resets are no channels.
     pub(crate) const fn bit(self) -> Option<u8> {
         match self {
             Self::Book => Some(1),
@@ -68,7 +72,7 @@ impl Kind {
             Self::Fill => Some(1 << 4),
             Self::Position => Some(1 << 5),
             Self::Simulator => Some(1 << 6),
-            Self::Answer => None,
+            Self::Answer | Self::Reset => None,
         }
     }
 }

@@ -1,14 +1,25 @@
 //! What a client may say, and what it is answered. One text message of a
 //! WebSocket and one REST command are the same thing here.
 
+mod lasting;
+mod order;
+mod session;
+mod simulator;
+
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use holdfast_exchange::{AmendRequest, OrderRequest};
+pub use holdfast_exchange::{AmendRequest, OrderRequest, ShockRequest};
+pub use lasting::Lasting;
+pub use order::{
+    AmendShape, BATCH_MAX, Batch, CancelAfter, CancelAll, Decimal, ForceName, Operation,
+    OrderAmend, OrderCancel, OrderNew, OrderShape, SelfTradeName, TypeName,
+};
+pub use session::{SessionRestart, SessionUpdate};
+pub use simulator::{ShockShape, SimulatorJump, SimulatorShock, SimulatorSpeed, SimulatorStep};
 
 use crate::journal::Asked;
-use crate::view::Side;
 
 /// A message of a client that is journaled: a command, numbered per client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -23,6 +34,15 @@ pub enum Command {
     /// Takes a resting order back.
     #[serde(rename = "order.cancel")]
     OrderCancel(OrderCancel),
+    /// Takes back every resting order that matches.
+    #[serde(rename = "order.cancel_all")]
+    OrderCancelAll(CancelAll),
+    /// Takes all orders back after a while, unless it is said again before: a dead man's switch.
+    #[serde(rename = "order.cancel_after")]
+    OrderCancelAfter(CancelAfter),
+    /// Does several things to orders, one after the other.
+    #[serde(rename = "order.batch")]
+    OrderBatch(Batch),
     /// Lets the market run.
     #[serde(rename = "simulator.start")]
     SimulatorStart(Empty),
@@ -38,6 +58,21 @@ pub enum Command {
     /// Sets how fast the market's time passes.
     #[serde(rename = "simulator.speed")]
     SimulatorSpeed(SimulatorSpeed),
+    /// Lets the market make some steps at once.
+    #[serde(rename = "simulator.step")]
+    SimulatorStep(SimulatorStep),
+    /// Lets the market run on at once.
+    #[serde(rename = "simulator.jump")]
+    SimulatorJump(SimulatorJump),
+    /// Disturbs the market.
+    #[serde(rename = "simulator.shock")]
+    SimulatorShock(SimulatorShock),
+    /// Changes labels and times of the session.
+    #[serde(rename = "session.update")]
+    SessionUpdate(SessionUpdate),
+    /// Begins the market anew: orders, positions and trades are gone. A `reset` follows.
+    #[serde(rename = "session.restart")]
+    SessionRestart(SessionRestart),
     /// Adds channels to what this connection is sent.
     #[serde(rename = "subscribe")]
     Subscribe(ChannelList),
@@ -47,17 +82,49 @@ pub enum Command {
 }
 
 impl Command {
+    /// The command of a message, if it is one.
+    pub fn of_message(message: &serde_json::Value) -> Option<Self> {
+        match read(&message.to_string()) {
+            Said::Command {
+                asked: Asked::Command(command),
+                ..
+            } => Some(command),
+            _ => None,
+        }
+    }
+
+    /// How many operations on orders it asks for; what a rate of orders counts.
+    pub const fn orders(&self) -> usize {
+        match self {
+            Self::OrderNew(_)
+            | Self::OrderAmend(_)
+            | Self::OrderCancel(_)
+            | Self::OrderCancelAll(_)
+            | Self::OrderCancelAfter(_) => 1,
+            Self::OrderBatch(batch) => batch.operations.len(),
+            _ => 0,
+        }
+    }
+
     /// Its name on the wire.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::OrderNew(_) => "order.new",
             Self::OrderAmend(_) => "order.amend",
             Self::OrderCancel(_) => "order.cancel",
+            Self::OrderCancelAll(_) => "order.cancel_all",
+            Self::OrderCancelAfter(_) => "order.cancel_after",
+            Self::OrderBatch(_) => "order.batch",
             Self::SimulatorStart(_) => "simulator.start",
             Self::SimulatorPause(_) => "simulator.pause",
             Self::SimulatorResume(_) => "simulator.resume",
             Self::SimulatorStop(_) => "simulator.stop",
             Self::SimulatorSpeed(_) => "simulator.speed",
+            Self::SimulatorStep(_) => "simulator.step",
+            Self::SimulatorJump(_) => "simulator.jump",
+            Self::SimulatorShock(_) => "simulator.shock",
+            Self::SessionUpdate(_) => "session.update",
+            Self::SessionRestart(_) => "session.restart",
             Self::Subscribe(_) => "subscribe",
             Self::Unsubscribe(_) => "unsubscribe",
         }
@@ -68,99 +135,8 @@ impl Command {
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, ToSchema,
 )]
+#[serde(deny_unknown_fields)]
 pub struct Empty {}
-
-/// An order as a client asks for it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(transparent)]
-#[schema(value_type = OrderShape)]
-pub struct OrderNew(#[schemars(with = "OrderShape")] pub OrderRequest);
-
-/// An order as a client asks for it: the shape of [`OrderRequest`], for schemas.
-#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OrderShape {
-    /// What to trade; one of the session's symbols.
-    pub symbol: String,
-    /// Buy or sell.
-    pub side: Side,
-    /// `limit`, `market`, `stop`, `stop_limit`, `take_profit`, `trailing_stop`, `iceberg`,
-    /// `post_only`; by default `limit` with a price and `market` without.
-    #[serde(rename = "type")]
-    pub kind: Option<String>,
-    /// How much; a multiple of the symbol's lot.
-    pub quantity: Option<Decimal>,
-    /// How much in money instead; market orders only.
-    pub notional: Option<Decimal>,
-    /// The limit; a multiple of the symbol's tick.
-    pub price: Option<Decimal>,
-    /// What wakes a stop, stop-limit or take-profit order.
-    pub stop_price: Option<Decimal>,
-    /// How far a trailing stop stays behind the market.
-    pub trail: Option<Decimal>,
-    /// The most an iceberg shows.
-    pub display: Option<Decimal>,
-    /// `gtc`, `ioc`, `fok`, `gtd` or `day`; `gtc` by default, `ioc` for market orders.
-    pub time_in_force: Option<String>,
-    /// How long a `gtd` order lives, such as `30s`.
-    pub expires_in: Option<String>,
-    /// Refuse it rather than let it take liquidity.
-    pub post_only: Option<bool>,
-    /// What happens when it meets the user's own order: `none`, `taker`, `maker`, `both`,
-    /// `decrement`; `taker` by default.
-    pub self_trade: Option<String>,
-}
-
-/// A decimal: a string such as "101.25", or a number.
-#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(untagged)]
-pub enum Decimal {
-    /// As it is written back.
-    Text(String),
-    /// Accepted as well.
-    Number(f64),
-}
-
-/// A change of a working order; what is left out stays.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
-pub struct OrderAmend {
-    /// Which order.
-    #[serde(deserialize_with = "number_or_text")]
-    pub order_id: u64,
-    /// The changes.
-    #[serde(flatten)]
-    #[schemars(with = "AmendShape")]
-    #[schema(value_type = AmendShape)]
-    pub changes: AmendRequest,
-}
-
-/// The shape of [`AmendRequest`], for schemas.
-#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
-pub struct AmendShape {
-    /// The new total quantity, counting what is filled; less keeps the place in the queue.
-    pub quantity: Option<Decimal>,
-    /// The new limit; the order goes to the end of the queue there.
-    pub price: Option<Decimal>,
-    /// The new trigger.
-    pub stop_price: Option<Decimal>,
-}
-
-/// Which order to take back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OrderCancel {
-    /// Which order; a number or its text.
-    #[serde(deserialize_with = "number_or_text")]
-    pub order_id: u64,
-}
-
-/// How fast the market's time passes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SimulatorSpeed {
-    /// 1 is real time; from 0.1 to 1000.
-    pub speed: f64,
-}
 
 /// Channels by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -195,6 +171,28 @@ pub struct AnswerData {
     /// The state of that order, or of the simulator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
+    /// How many orders `order.cancel_all` took back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled: Option<u32>,
+    /// What each operation of a batch came to, in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<Vec<OperationResult>>,
+}
+
+/// What one operation of a batch came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct OperationResult {
+    /// Whether it was done.
+    pub ok: bool,
+    /// The order it was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<u64>,
+    /// The state of that order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Why it was not done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Problem>,
 }
 
 /// Why a command was not done.
@@ -291,31 +289,26 @@ pub fn read(text: &str) -> Said {
 }
 
 /// Every command there is.
-pub const KINDS: [&str; 10] = [
+pub const KINDS: [&str; 18] = [
     "order.new",
     "order.amend",
     "order.cancel",
+    "order.cancel_all",
+    "order.cancel_after",
+    "order.batch",
     "simulator.start",
     "simulator.pause",
     "simulator.resume",
     "simulator.stop",
     "simulator.speed",
+    "simulator.step",
+    "simulator.jump",
+    "simulator.shock",
+    "session.update",
+    "session.restart",
     "subscribe",
     "unsubscribe",
 ];
-
-fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Number(u64),
-        Text(String),
-    }
-    match Either::deserialize(deserializer)? {
-        Either::Number(number) => Ok(number),
-        Either::Text(text) => text.parse().map_err(de::Error::custom),
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -365,6 +358,31 @@ mod tests {
                     "type":"limit","quantity":1.5,"price":"101.25"}}"#,
                 "order.new",
             ),
+            (r#"{"type":"order.cancel_all","n":1}"#, "order.cancel_all"),
+            (
+                r#"{"type":"order.cancel_after","n":1,"data":{"after":"30s"}}"#,
+                "order.cancel_after",
+            ),
+            (
+                r#"{"type":"order.batch","n":1,"data":{"operations":[
+                    {"type":"order.cancel","data":{"order_id":7}}]}}"#,
+                "order.batch",
+            ),
+            (r#"{"type":"simulator.step","n":1}"#, "simulator.step"),
+            (
+                r#"{"type":"simulator.jump","n":1,"data":{"by":"1m"}}"#,
+                "simulator.jump",
+            ),
+            (
+                r#"{"type":"simulator.shock","n":1,"data":
+                    {"type":"halt","symbol":"ACME","lasts":"10s"}}"#,
+                "simulator.shock",
+            ),
+            (
+                r#"{"type":"session.update","n":1,"data":{"labels":{"a":"b","c":null}}}"#,
+                "session.update",
+            ),
+            (r#"{"type":"session.restart","n":1}"#, "session.restart"),
         ] {
             assert_eq!(code(read(text)), name, "{text}");
         }

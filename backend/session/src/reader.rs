@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::id::{ClientId, EntryId};
-use crate::log::{Entry, Log};
+use crate::log::{Entry, Kind, Log};
 use crate::subscription::{Channels, Coalesce};
 
 /// A backlog above this many entries is folded even where none was asked for:
@@ -95,6 +95,8 @@ pub struct Reader {
     client: Option<ClientId>,
     /// When folded data is due next.
     due_ms: u64,
+    /// A reset was sent: the snapshot that belongs to it is still to come.
+    owed: bool,
 }
 
 impl Reader {
@@ -112,6 +114,7 @@ impl Reader {
             coalesce,
             client,
             due_ms: 0,
+            owed: false,
         }
     }
 
@@ -128,26 +131,38 @@ impl Reader {
     /// A snapshot or reset made for this connection, as of entry `seq`.
     pub fn stand_in(&mut self, kind: &'static str, id: EntryId, body: Arc<str>) -> Delivery {
         self.cursor = id.seq;
+        self.owed = false;
         self.deliver(id, kind, body)
     }
 
     /// Looks at what has come and adds what is to be sent to `out`.
     pub fn turn(&mut self, log: &Log, now_ms: u64, out: &mut Vec<Delivery>) -> Next {
-        let Some(entries) = log.after(self.cursor) else {
+        let entries = log.after(self.cursor).filter(|_| !self.owed);
+        let Some(entries) = entries else {
             return Next::Snapshot;
         };
         let behind = log.top() - self.cursor;
         if behind == 0 {
             return Next::Wait;
         }
-        let entries: Vec<Arc<Entry>> = entries.take(TURN_MAX).cloned().collect();
+        let mut entries: Vec<Arc<Entry>> = entries.take(TURN_MAX).cloned().collect();
+        let reset = entries.iter().position(|entry| entry.kind == Kind::Reset);
+        entries.truncate(reset.map_or(entries.len(), |at| at + 1));
         let slow = behind > BACKLOG_MAX;
+        let due = slow || now_ms >= self.due_ms;
         if self.coalesce == Coalesce::None && !slow {
             self.send_each(log, &entries, out);
+        } else {
+            self.send_folded(log, &entries, due, out);
+        }
+        if reset.is_some() {
+            // what came after it is in the snapshot
+            self.owed = true;
+            return Next::Snapshot;
+        }
+        if self.coalesce == Coalesce::None && !slow {
             return Next::Wait;
         }
-        let due = slow || now_ms >= self.due_ms;
-        self.send_folded(log, &entries, due, out);
         if due {
             self.due_ms = now_ms + self.coalesce.interval_ms();
         }

@@ -22,8 +22,8 @@ impl Channels {
     /// Nothing.
     pub const NONE: Self = Self(0);
 
-    /// Whether entries of this kind are wanted. Answers are not a channel:
-    /// they always go to their client.
+    /// Whether entries of this kind are wanted. Answers and resets are not
+    /// channels: they always go to their client, and to everybody.
     pub const fn contains(self, kind: Kind) -> bool {
         match kind.bit() {
             Some(bit) => self.0 & bit != 0,

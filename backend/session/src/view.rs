@@ -2,9 +2,20 @@
 //! of the snapshot. Decimals are strings; `time` and `entered` are market time,
 //! in milliseconds since the session began; `created_ms` counts from 1970.
 
+mod page;
+
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use page::{
+    Balance, CandlePage, CommandEntry, CommandPage, FillPage, LogEntry, LogPage, OrderPage,
+    SessionPage, Statistics, TradePage,
+};
+
+use crate::message::Lasting;
 
 /// Buy or sell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -17,15 +28,39 @@ pub enum Side {
 }
 
 /// What a client asks for when it creates a session; everything has a default.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionRequest {
-    /// The market to simulate, by name.
+    /// The market to simulate, by name; see `GET /api/v1/scenarios`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "calm")]
     pub scenario: Option<String>,
-    /// The same seed and the same commands give the same market.
+    /// The same seed and the same commands give the same market. Below 2^53.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 9007199254740991_u64, example = 7)]
     pub seed: Option<u64>,
+    /// How fast the market's time passes: 0.1 to 1000, 1 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.1, maximum = 1000)]
+    pub speed: Option<f64>,
+    /// Begin with the market standing still.
+    #[serde(default)]
+    pub paused: bool,
+    /// Words for people and filters: 16 at most; keys of 1 to 63 letters, digits, `.`, `_`, `-`
+    /// and `/`, values of at most 128 characters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The session ends so long from now: `1s` to `8760h`; `never` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<Lasting>,
+    /// The session ends once nobody was connected and nothing was asked for so long: `10s` to
+    /// `8760h`; `never` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_expires_in: Option<Lasting>,
+    /// All orders are taken back once no connection is left for so long: `1s` to `10m`; `never`
+    /// by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_on_disconnect: Option<Lasting>,
 }
 
 /// A session.
@@ -49,8 +84,26 @@ pub struct Session {
     pub seed: u64,
     /// How often its ownership has changed, plus one.
     pub generation: u64,
-    /// When it was created.
+    /// When it was created, in milliseconds since 1970.
     pub created_ms: u64,
+    /// Words for people and filters.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// When it ends, in milliseconds since 1970; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<u64>,
+    /// It ends after so many milliseconds without anybody; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_expires_ms: Option<u64>,
+    /// All orders are taken back after so many milliseconds without a connection; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_on_disconnect_ms: Option<u64>,
+    /// When somebody was last connected or asked for something, in milliseconds since 1970.
+    #[serde(default)]
+    pub active_ms: u64,
+    /// The session and the place in its log that this one was forked from: `<id>@<epoch>.<seq>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<String>,
 }
 
 /// What the simulator is doing.
@@ -301,61 +354,9 @@ pub enum ResetReason {
     Trimmed,
     /// The place is beyond what was ever emitted: the log lost its tail.
     Ahead,
+    /// The market was begun anew.
+    Restarted,
     /// What was seen there came from an owner that had lost the session and a
     /// later command changed what followed, or from one that the store has lost.
     Diverged,
-}
-
-/// One entry of the output log, as auditors read it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
-pub struct LogEntry {
-    /// `<epoch>.<seq>`.
-    pub id: String,
-    /// Of `book`, `trade`, `candle`, `order`, `fill`, `position`, `simulator`, `answer`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// As it was sent.
-    pub data: serde_json::Value,
-    /// For answers: the client they are for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client: Option<String>,
-}
-
-/// A page of the output log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
-pub struct LogPage {
-    /// In order.
-    pub entries: Vec<LogEntry>,
-    /// What to ask `after` for the next page; null at the end.
-    pub next: Option<String>,
-}
-
-/// One executed command.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
-pub struct CommandEntry {
-    /// Its number.
-    pub n: u64,
-    /// What it was.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// What it was answered.
-    pub answer: crate::message::Answer,
-}
-
-/// A page of the commands of one client.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
-pub struct CommandPage {
-    /// In order.
-    pub commands: Vec<CommandEntry>,
-    /// Null: all that is kept fits one page.
-    pub next: Option<u64>,
-}
-
-/// A page of orders.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
-pub struct OrderPage {
-    /// Newest first.
-    pub orders: Vec<Order>,
-    /// What to give as `cursor` for the next page; null at the end.
-    pub next: Option<String>,
 }

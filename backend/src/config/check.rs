@@ -85,6 +85,7 @@ impl Checker<'_> {
             heartbeat: self.heartbeat(&file.heartbeat),
             sessions: self.sessions(file),
             shutdown: file.shutdown.deadline.0,
+            features: file.features,
         }
     }
 
@@ -216,6 +217,7 @@ impl Checker<'_> {
             ("sessions_per_subject", shape.sessions_per_subject),
             ("streams_per_subject", shape.streams_per_subject),
             ("streams", shape.streams),
+            ("orders_per_second", shape.orders_per_second as usize),
         ] {
             if number == 0 {
                 self.wrong(&format!("limits.{key}"), "0 lets nobody in; at least 1");
@@ -226,9 +228,9 @@ impl Checker<'_> {
             head: shape.head.bytes(),
             body: shape.body.bytes(),
             message: shape.message.bytes(),
-            sessions_per_subject: shape.sessions_per_subject,
             streams_per_subject: shape.streams_per_subject,
             streams: shape.streams,
+            orders_per_second: shape.orders_per_second,
         }
     }
 
@@ -284,6 +286,7 @@ impl Checker<'_> {
             store_grace: file.store.grace.0,
             idle: file.simulator.idle.0,
             sessions_max: file.limits.sessions,
+            sessions_per_subject: file.limits.sessions_per_subject,
             ..Settings::default()
         }
     }

@@ -64,6 +64,9 @@ pub struct Config {
     /// How the process leaves.
     #[serde(default)]
     pub shutdown: Shutdown,
+    /// What clients may use besides orders and market data.
+    #[serde(default)]
+    pub features: Features,
 }
 
 /// Exactly one of the stores there are.
@@ -197,6 +200,9 @@ pub struct Limits {
     pub streams_per_subject: usize,
     /// WebSockets and event streams at this endpoint.
     pub streams: usize,
+    /// Operations on orders of one user a second at this endpoint; twice as many at once. For
+    /// anonymous users: of one session.
+    pub orders_per_second: u32,
 }
 
 impl Default for Limits {
@@ -210,6 +216,7 @@ impl Default for Limits {
             sessions_per_subject: 20,
             streams_per_subject: 64,
             streams: 10_000,
+            orders_per_second: 500,
         }
     }
 }
@@ -295,6 +302,34 @@ impl Default for Handoff {
         Self {
             hold: Span::seconds(10),
             snapshots: Span::seconds(5),
+        }
+    }
+}
+
+/// What clients may use besides orders and market data; `/health/websocket` names what is on.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Features {
+    /// Several operations on orders in one command.
+    pub batch: bool,
+    /// The market's speed, steps and jumps.
+    pub clock: bool,
+    /// Sessions that branch off others.
+    pub fork: bool,
+    /// A market that begins anew in its session.
+    pub restart: bool,
+    /// News, sweeps, halts and thin books at a command.
+    pub shocks: bool,
+}
+
+impl Default for Features {
+    fn default() -> Self {
+        Self {
+            batch: true,
+            clock: true,
+            fork: true,
+            restart: true,
+            shocks: true,
         }
     }
 }

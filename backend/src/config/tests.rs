@@ -92,6 +92,7 @@ fn the_sample_names_every_key_with_its_default() {
         "simulator",
         "handoff",
         "shutdown",
+        "features",
     ] {
         assert_eq!(written[key], defaults[key], "{key}");
     }

@@ -8,6 +8,7 @@ use holdfast_session::view::{CommandPage, LogPage};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::describe::SessionPath;
 use super::extract::{Named, Parameters};
 use super::problem::OfSession;
 use super::sessions::client_id;
@@ -15,6 +16,7 @@ use crate::app::Backend;
 use crate::failure::Failure;
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct LogQuery {
     /// Starts behind this id; from the oldest entry kept when left out.
     after: Option<String>,
@@ -23,7 +25,7 @@ pub(super) struct LogQuery {
 /// Reads what the session emitted, in order, at most 1,000 entries at once.
 #[utoipa::path(
     get, path = "/api/v1/sessions/{id}/log", tag = "audit",
-    params(("id" = String, Path, description = "The session"), LogQuery),
+    operation_id = "read_log", params(SessionPath, LogQuery),
     responses((status = 200, description = "A page", body = LogPage), OfSession)
 )]
 pub(super) async fn log(
@@ -42,15 +44,17 @@ pub(super) async fn log(
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct CommandsQuery {
     /// The client, as it named itself with `?client=`.
+    #[param(pattern = "^[A-Za-z0-9._-]{1,96}$", example = "tab-1")]
     client: String,
 }
 
 /// Reads what a client's last 256 commands were answered.
 #[utoipa::path(
     get, path = "/api/v1/sessions/{id}/commands", tag = "audit",
-    params(("id" = String, Path, description = "The session"), CommandsQuery),
+    operation_id = "list_commands", params(SessionPath, CommandsQuery),
     responses((status = 200, description = "A page", body = CommandPage), OfSession)
 )]
 pub(super) async fn commands(

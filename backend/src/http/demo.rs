@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::extract::OptionalBody;
-use super::problem::Any;
+use super::problem::OfTokens;
 use crate::app::Backend;
 use crate::failure::Failure;
 use crate::{clock, random, token};
@@ -23,6 +23,7 @@ use crate::{clock, random, token};
 pub(super) struct TokenRequest {
     /// 1 to 64 letters, digits, `.`, `_`, `-` and `@`. Default: `demo-` and random digits.
     #[serde(default)]
+    #[schema(pattern = "^[A-Za-z0-9._@-]{1,64}$", example = "ann")]
     subject: Option<String>,
 }
 
@@ -39,14 +40,11 @@ pub(super) struct TokenAnswer {
 
 /// Gives a token to anybody, for demonstrations.
 #[utoipa::path(
-    post, path = "/api/v1/demo/token", tag = "demo", request_body = Option<TokenRequest>,
+    post, path = "/api/v1/demo/token", tag = "demo", operation_id = "demo_token",
+    request_body = Option<TokenRequest>,
     responses(
         (status = 200, description = "A token", body = TokenAnswer),
-        (status = 403, description = "Asked for by another site"),
-        (status = 404, description = "The demo issuer is off"),
-        (status = 415, description = "The body is no JSON"),
-        (status = 422, description = "The subject is no name"),
-        Any,
+        OfTokens,
     )
 )]
 pub(super) async fn token(

@@ -15,14 +15,18 @@ use crate::sessions::{Attachment, Dial, Transport};
 
 /// The query of a WebSocket or an event stream.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct DialQuery {
     /// Names the client over its reconnects: 1 to 96 letters, digits, `.`, `_` and `-`, drawn at
     /// random by each tab. Default: the connection alone.
+    #[param(pattern = "^[A-Za-z0-9._-]{1,96}$", example = "tab-1")]
     pub(super) client: Option<String>,
     /// Of `book`, `trade`, `candle`, `order`, `fill`, `position`, `simulator`, with commas between.
     /// Default: all.
+    #[param(pattern = "^[a-z]+(,[a-z]+)*$", example = "book,trade")]
     channels: Option<String>,
     /// `none` (default), `100ms` or `1s`: how long market data is gathered before it is sent.
+    #[param(pattern = "^(none|100ms|1s)$", example = "100ms")]
     coalesce: Option<String>,
     /// The last id that was received. A `Last-Event-ID` header goes before it.
     last_event_id: Option<String>,

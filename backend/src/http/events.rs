@@ -16,9 +16,10 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at, timeout};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::describe::SessionPath;
 use super::dial::{self, DialQuery};
 use super::extract::{Named, Parameters};
-use super::problem::OfSession;
+use super::problem::Live;
 use crate::app::Backend;
 use crate::failure::Failure;
 use crate::sessions::{Delivery, Ending, Outgoing, Output, Refusal, Transport};
@@ -28,15 +29,16 @@ use crate::{clock, random};
 /// that comes back sends `Last-Event-ID` or `?last_event_id=`.
 #[utoipa::path(
     get, path = "/api/v1/sessions/{id}/events", tag = "live",
+    operation_id = "open_events",
     params(
-        ("id" = String, Path, description = "The session"),
+        SessionPath,
         ("Last-Event-ID" = Option<String>, Header, description = "The last id received"),
         DialQuery,
     ),
     responses(
         (status = 200, description = "Events", content_type = "text/event-stream", body = String),
         (status = 204, description = "The session has ended: do not come again"),
-        OfSession,
+        Live,
     )
 )]
 pub(super) async fn open(
@@ -46,7 +48,7 @@ pub(super) async fn open(
     Parameters(query): Parameters<DialQuery>,
 ) -> Result<Response, Failure> {
     let (dial, contract) = dial::read(&headers, query, Transport::EventStream)?;
-    let counted = backend.streams.open(named.ask.subject.as_deref())?;
+    let counted = backend.open_stream(named.ask.subject.as_deref())?;
     let attachment = match backend.sessions.open(named.id, &named.ask, dial).await {
         // an EventSource comes again after any other answer
         Err(Refusal::Ended) => return Ok(StatusCode::NO_CONTENT.into_response()),

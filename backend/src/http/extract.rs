@@ -19,6 +19,15 @@ use crate::sessions::Ask;
 pub(super) struct Named {
     pub(super) id: SessionId,
     pub(super) ask: Ask,
+    segments: Vec<(String, String)>,
+}
+
+impl Named {
+    /// What else the path names, such as `symbol`; nothing where it names no such thing.
+    pub(super) fn part(&self, name: &str) -> &str {
+        let found = self.segments.iter().find(|(known, _)| known == name);
+        found.map_or("", |(_, text)| text)
+    }
 }
 
 impl FromRequestParts<Arc<Backend>> for Named {
@@ -29,13 +38,15 @@ impl FromRequestParts<Arc<Backend>> for Named {
         backend: &Arc<Backend>,
     ) -> Result<Self, Failure> {
         let segments = Path::<Vec<(String, String)>>::from_request_parts(parts, backend).await;
-        let segments = segments.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
+        let Path(segments) =
+            segments.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
         let id = segments.iter().find(|(name, _)| name == "id");
         let id = id.and_then(|(_, text)| text.parse().ok());
         Ok(Self {
             // what is no id of a session is the id of no session
             id: id.ok_or_else(Failure::no_session)?,
             ask: ask(&parts.headers)?,
+            segments,
         })
     }
 }

@@ -1,138 +1,121 @@
-//! What a session's exchange looks like at this moment, by REST.
+//! What a session's market looks like at this moment, by REST.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
-use holdfast_session::view::{Book, Fill, Position, Trade};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use axum::extract::State;
+use holdfast_session::view::{Book, CandlePage, Statistics, TradePage};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
+use super::describe::SymbolPath;
 use super::extract::{Named, Parameters};
 use super::problem::OfSession;
+use super::sessions::within;
 use crate::app::Backend;
 use crate::failure::Failure;
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct BookQuery {
-    /// Prices of each side: 1 to 1000; all by default.
+    /// Prices of each side; 50 by default.
+    #[param(minimum = 1, maximum = 1000)]
     depth: Option<usize>,
 }
 
 /// Reads the order book of a symbol.
 #[utoipa::path(
     get, path = "/api/v1/sessions/{id}/book/{symbol}", tag = "market",
-    params(
-        ("id" = String, Path, description = "The session"),
-        ("symbol" = String, Path, description = "One of its symbols"),
-        BookQuery,
-    ),
+    operation_id = "read_book", params(SymbolPath, BookQuery),
     responses((status = 200, description = "Best prices first", body = Book), OfSession)
 )]
 pub(super) async fn book(
     State(backend): State<Arc<Backend>>,
-    Path((_, symbol)): Path<(String, String)>,
     named: Named,
     Parameters(query): Parameters<BookQuery>,
 ) -> Result<Json<Book>, Failure> {
-    if query
-        .depth
-        .is_some_and(|depth| !(1..=1000).contains(&depth))
-    {
-        return Err(Failure::bad_request("depth is out of range; 1 to 1000"));
-    }
-    let mut book = backend.sessions.book(named.id, &named.ask, &symbol).await?;
-    if let Some(depth) = query.depth {
-        book.bids.truncate(depth);
-        book.asks.truncate(depth);
-    }
+    let depth = within("depth", query.depth, DEPTH_MAX)?.unwrap_or(DEPTH);
+    let book = backend
+        .sessions
+        .book(named.id, &named.ask, named.part("symbol"), depth)
+        .await?;
     Ok(Json(book))
 }
 
-/// The latest trades.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TradeList {
-    /// Oldest first.
-    trades: Vec<Trade>,
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct LatestQuery {
+    /// At most so many, the newest; 100 by default.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
 }
 
 /// Reads the latest trades of a symbol.
 #[utoipa::path(
     get, path = "/api/v1/sessions/{id}/trades/{symbol}", tag = "market",
-    params(
-        ("id" = String, Path, description = "The session"),
-        ("symbol" = String, Path, description = "One of its symbols"),
-    ),
-    responses((status = 200, description = "Oldest first", body = TradeList), OfSession)
+    operation_id = "list_trades", params(SymbolPath, LatestQuery),
+    responses((status = 200, description = "Oldest first", body = TradePage), OfSession)
 )]
 pub(super) async fn trades(
     State(backend): State<Arc<Backend>>,
-    Path((_, symbol)): Path<(String, String)>,
     named: Named,
-) -> Result<Json<TradeList>, Failure> {
+    Parameters(query): Parameters<LatestQuery>,
+) -> Result<Json<TradePage>, Failure> {
+    let limit = within("limit", query.limit, 1_000)?.unwrap_or(LATEST);
     let trades = backend
         .sessions
-        .trades(named.id, &named.ask, &symbol)
+        .trades(named.id, &named.ask, named.part("symbol"))
         .await?;
-    Ok(Json(TradeList { trades }))
+    let trades = newest(trades, limit);
+    Ok(Json(TradePage { trades }))
 }
 
-/// What the user holds.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PositionList {
-    /// One for each symbol that was traded.
-    positions: Vec<Position>,
-}
-
-/// Reads what the user holds.
+/// Reads the latest candles of a symbol; the last one may still change.
 #[utoipa::path(
-    get, path = "/api/v1/sessions/{id}/positions", tag = "market",
-    params(("id" = String, Path, description = "The session")),
-    responses((status = 200, description = "By symbol", body = PositionList), OfSession)
+    get, path = "/api/v1/sessions/{id}/candles/{symbol}", tag = "market",
+    operation_id = "list_candles", params(SymbolPath, LatestQuery),
+    responses((status = 200, description = "Oldest first", body = CandlePage), OfSession)
 )]
-pub(super) async fn positions(
+pub(super) async fn candles(
     State(backend): State<Arc<Backend>>,
     named: Named,
-) -> Result<Json<PositionList>, Failure> {
-    let positions = backend.sessions.positions(named.id, &named.ask).await?;
-    Ok(Json(PositionList { positions }))
+    Parameters(query): Parameters<LatestQuery>,
+) -> Result<Json<CandlePage>, Failure> {
+    let limit = within("limit", query.limit, 1_000)?.unwrap_or(LATEST);
+    let candles = backend
+        .sessions
+        .candles(named.id, &named.ask, named.part("symbol"))
+        .await?;
+    let candles = newest(candles, limit);
+    Ok(Json(CandlePage { candles }))
 }
 
-/// The user's latest fills.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct FillList {
-    /// Oldest first.
-    fills: Vec<Fill>,
-}
-
-/// Reads the user's latest fills, as far as the output log reaches back.
+/// Reads what was counted of a symbol: prices, volume, spread.
 #[utoipa::path(
-    get, path = "/api/v1/sessions/{id}/fills", tag = "market",
-    params(("id" = String, Path, description = "The session")),
-    responses((status = 200, description = "Oldest first", body = FillList), OfSession)
+    get, path = "/api/v1/sessions/{id}/statistics/{symbol}", tag = "market",
+    operation_id = "read_statistics", params(SymbolPath),
+    responses((status = 200, description = "What was counted", body = Statistics), OfSession)
 )]
-pub(super) async fn fills(
+pub(super) async fn statistics(
     State(backend): State<Arc<Backend>>,
     named: Named,
-) -> Result<Json<FillList>, Failure> {
-    let mut fills = Vec::new();
-    let mut after = None;
-    for _ in 0..PAGES_MAX {
-        let page = backend.sessions.log(named.id, &named.ask, after).await?;
-        let entries = page
-            .entries
-            .into_iter()
-            .filter(|entry| entry.kind == "fill");
-        for entry in entries {
-            fills.push(serde_json::from_value(entry.data).map_err(Failure::internal)?);
-        }
-        let Some(next) = page.next else {
-            break;
-        };
-        after = Some(next.parse().map_err(Failure::internal)?);
-    }
-    Ok(Json(FillList { fills }))
+) -> Result<Json<Statistics>, Failure> {
+    let counted = backend
+        .sessions
+        .statistics(named.id, &named.ask, named.part("symbol"))
+        .await?;
+    Ok(Json(counted))
 }
 
-/// The log keeps 4,096 entries, a page has 1,000; one more for those that come meanwhile.
-const PAGES_MAX: usize = 6;
+/// The last of a list that begins with the oldest.
+pub(crate) fn newest<T>(mut list: Vec<T>, limit: usize) -> Vec<T> {
+    let over = list.len().saturating_sub(limit);
+    list.drain(..over);
+    list
+}
+
+/// Levels of each side, unless asked otherwise.
+pub(crate) const DEPTH: usize = 50;
+/// Levels of each side at most.
+pub(crate) const DEPTH_MAX: usize = 1_000;
+const LATEST: usize = 100;

@@ -3,31 +3,30 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use holdfast_proto::error::Code;
-use holdfast_session::id::SessionId;
+use holdfast_session::id::{ClientId, SessionId};
 use holdfast_session::message::{
     AmendRequest, AmendShape, Command, OrderAmend, OrderCancel, OrderNew,
 };
-use holdfast_session::view::{Order, OrderPage};
+use holdfast_session::view::{Order, OrderPage, Side};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::describe::{OrderPath, Repeatable, SessionPath};
 use super::extract::{Body, Named, Parameters, idempotency_key};
 use super::problem::{OfCommand, OfSession};
+use super::sessions::within;
 use crate::app::Backend;
 use crate::failure::Failure;
-use crate::sessions::{Ask, CommandRequest, OrdersQuery};
+use crate::sessions::{Ask, OrdersQuery};
 
 /// Places an order. It answers once the order is durable, with what became of it at once.
 #[utoipa::path(
-    post, path = "/api/v1/sessions/{id}/orders", tag = "orders", request_body = OrderNew,
-    params(
-        ("id" = String, Path, description = "The session"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to repeat"),
-    ),
+    post, path = "/api/v1/sessions/{id}/orders", tag = "orders", operation_id = "place_order",
+    params(SessionPath, Repeatable), request_body = OrderNew,
     responses((status = 201, description = "It was taken", body = Order), OfCommand)
 )]
 pub(super) async fn place(
@@ -36,36 +35,64 @@ pub(super) async fn place(
     headers: HeaderMap,
     Body(order): Body<OrderNew>,
 ) -> Result<Response, Failure> {
-    let request = CommandRequest {
-        idempotency_key: idempotency_key(&headers)?,
-        command: Command::OrderNew(order),
-    };
-    let order = backend.order_command(named.id, &named.ask, request).await?;
+    let (key, command) = (idempotency_key(&headers)?, Command::OrderNew(order));
+    let order = backend
+        .order_command(named.id, &named.ask, key, command)
+        .await?;
     Ok((StatusCode::CREATED, Json(order)).into_response())
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
-    /// `all` (default) or `open`.
+    /// `all` (default), `open` (whatever still can trade), or where it has to stand.
     #[param(inline)]
     status: Option<Status>,
-    /// At most so many: 1 to 500, 100 by default.
+    /// Only this symbol's.
+    #[param(example = "ACME")]
+    symbol: Option<String>,
+    /// Only this side's.
+    #[param(inline)]
+    side: Option<Side>,
+    /// At most so many; 100 by default.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// `next` of the page before.
     cursor: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 enum Status {
     All,
     Open,
+    Waiting,
+    PartiallyFilled,
+    Filled,
+    Cancelled,
+    Rejected,
+    Expired,
+}
+
+impl Status {
+    /// Of one kind alone.
+    const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::All | Self::Open => None,
+            Self::Waiting => Some("waiting"),
+            Self::PartiallyFilled => Some("partially_filled"),
+            Self::Filled => Some("filled"),
+            Self::Cancelled => Some("cancelled"),
+            Self::Rejected => Some("rejected"),
+            Self::Expired => Some("expired"),
+        }
+    }
 }
 
 /// Lists orders, newest first, finished ones too.
 #[utoipa::path(
-    get, path = "/api/v1/sessions/{id}/orders", tag = "orders",
-    params(("id" = String, Path, description = "The session"), ListQuery),
+    get, path = "/api/v1/sessions/{id}/orders", tag = "orders", operation_id = "list_orders",
+    params(SessionPath, ListQuery),
     responses((status = 200, description = "A page", body = OrderPage), OfSession)
 )]
 pub(super) async fn list(
@@ -73,12 +100,12 @@ pub(super) async fn list(
     named: Named,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<OrderPage>, Failure> {
-    if query.limit.is_some_and(|limit| !(1..=500).contains(&limit)) {
-        return Err(Failure::bad_request("limit is out of range; 1 to 500"));
-    }
     let query = OrdersQuery {
         open_only: query.status == Some(Status::Open),
-        limit: query.limit,
+        status: query.status.and_then(Status::name).map(str::to_owned),
+        symbol: query.symbol,
+        side: query.side,
+        limit: within("limit", query.limit, 500)?,
         cursor: query.cursor,
     };
     let page = backend.sessions.orders(named.id, &named.ask, query).await?;
@@ -88,72 +115,58 @@ pub(super) async fn list(
 /// Reads an order.
 #[utoipa::path(
     get, path = "/api/v1/sessions/{id}/orders/{order}", tag = "orders",
-    params(
-        ("id" = String, Path, description = "The session"),
-        ("order" = String, Path, description = "The order"),
-    ),
+    operation_id = "read_order", params(OrderPath),
     responses((status = 200, description = "The order", body = Order), OfSession)
 )]
 pub(super) async fn read(
     State(backend): State<Arc<Backend>>,
-    Path((_, order)): Path<(String, String)>,
     named: Named,
 ) -> Result<Json<Order>, Failure> {
-    let order = backend.sessions.order(named.id, &named.ask, &order).await?;
+    let order = backend
+        .sessions
+        .order(named.id, &named.ask, named.part("order"))
+        .await?;
     Ok(Json(order))
 }
 
 /// Takes back what rests of an order.
 #[utoipa::path(
     delete, path = "/api/v1/sessions/{id}/orders/{order}", tag = "orders",
-    params(
-        ("id" = String, Path, description = "The session"),
-        ("order" = String, Path, description = "The order"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to repeat"),
-    ),
+    operation_id = "cancel_order", params(OrderPath, Repeatable),
     responses((status = 200, description = "Its last state", body = Order), OfCommand)
 )]
 pub(super) async fn cancel(
     State(backend): State<Arc<Backend>>,
-    Path((_, order)): Path<(String, String)>,
     named: Named,
     headers: HeaderMap,
 ) -> Result<Json<Order>, Failure> {
-    let request = CommandRequest {
-        idempotency_key: idempotency_key(&headers)?,
-        command: Command::OrderCancel(OrderCancel {
-            order_id: number(&order)?,
-        }),
-    };
-    let order = backend.order_command(named.id, &named.ask, request).await?;
+    let order_id = number(named.part("order"))?;
+    let command = Command::OrderCancel(OrderCancel { order_id });
+    let key = idempotency_key(&headers)?;
+    let order = backend
+        .order_command(named.id, &named.ask, key, command)
+        .await?;
     Ok(Json(order))
 }
 
 /// Changes price or quantity of a resting order.
 #[utoipa::path(
-    patch, path = "/api/v1/sessions/{id}/orders/{order}", tag = "orders", request_body = AmendShape,
-    params(
-        ("id" = String, Path, description = "The session"),
-        ("order" = String, Path, description = "The order"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to repeat"),
-    ),
+    patch, path = "/api/v1/sessions/{id}/orders/{order}", tag = "orders",
+    operation_id = "amend_order", params(OrderPath, Repeatable), request_body = AmendShape,
     responses((status = 200, description = "Its state now", body = Order), OfCommand)
 )]
 pub(super) async fn amend(
     State(backend): State<Arc<Backend>>,
-    Path((_, order)): Path<(String, String)>,
     named: Named,
     headers: HeaderMap,
     Body(changes): Body<AmendRequest>,
 ) -> Result<Json<Order>, Failure> {
-    let request = CommandRequest {
-        idempotency_key: idempotency_key(&headers)?,
-        command: Command::OrderAmend(OrderAmend {
-            order_id: number(&order)?,
-            changes,
-        }),
-    };
-    let order = backend.order_command(named.id, &named.ask, request).await?;
+    let order_id = number(named.part("order"))?;
+    let command = Command::OrderAmend(OrderAmend { order_id, changes });
+    let key = idempotency_key(&headers)?;
+    let order = backend
+        .order_command(named.id, &named.ask, key, command)
+        .await?;
     Ok(Json(order))
 }
 
@@ -163,14 +176,13 @@ impl Backend {
         &self,
         id: SessionId,
         ask: &Ask,
-        request: CommandRequest,
+        key: Option<ClientId>,
+        command: Command,
     ) -> Result<Order, Failure> {
-        let answer = self.sessions.command(id, ask, request).await?;
-        if let Some(problem) = answer.error {
-            return Err(Failure::of_answer(problem));
-        }
-        let order = answer.data.and_then(|data| data.order_id);
-        let order = order.ok_or_else(|| Failure::internal("an order's answer names no order"))?;
+        let done = self.execute(id, ask, key, command).await?;
+        let order = done
+            .order_id
+            .ok_or_else(|| Failure::internal("an order's answer names no order"))?;
         Ok(self.sessions.order(id, ask, &order.to_string()).await?)
     }
 }

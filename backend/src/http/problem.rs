@@ -7,8 +7,10 @@ use holdfast_proto::error::Code;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
-use utoipa::openapi::{ContentBuilder, RefOr, ResponseBuilder, response};
-use utoipa::{IntoResponses, PartialSchema, ToSchema};
+use utoipa::openapi::example::{Example, ExampleBuilder};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response};
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::failure::{Failure, Hint};
 
@@ -87,74 +89,103 @@ fn hint(failure: &Failure) -> Option<(HeaderName, HeaderValue)> {
     }
 }
 
-/// The failures that every request may meet, for the description.
-pub(super) struct Any;
+/// Lists of failures that operations may meet, for the description.
+macro_rules! failures {
+    ($($(#[$doc:meta])* $name:ident: $($code:ident)*;)*) => {
+        $(
+            $(#[$doc])*
+            pub(super) struct $name;
 
-impl IntoResponses for Any {
-    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
-        described(&[
-            Code::BadRequest,
-            Code::TooLarge,
-            Code::Internal,
-            Code::Unavailable,
-            Code::Timeout,
-        ])
-    }
-}
-
-/// The failures of requests about one session, for the description.
-pub(super) struct OfSession;
-
-impl IntoResponses for OfSession {
-    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
-        let mut responses = described(&[
-            Code::Forbidden,
-            Code::SessionNotFound,
-            Code::SessionEnded,
-            Code::WrongEndpoint,
-            Code::QuotaExceeded,
-        ]);
-        responses.extend(Any::responses());
-        responses
-    }
-}
-
-/// The failures of questions to the ledger, for the description.
-pub(super) struct OfLedger;
-
-impl IntoResponses for OfLedger {
-    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
-        let mut responses = described(&[Code::NotFound]);
-        responses.extend(Any::responses());
-        responses
-    }
-}
-
-/// The failures of commands besides, for the description.
-pub(super) struct OfCommand;
-
-impl IntoResponses for OfCommand {
-    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
-        let mut responses = described(&[
-            Code::StaleAttempt,
-            Code::UnsupportedMediaType,
-            Code::Rejected,
-        ]);
-        responses.extend(OfSession::responses());
-        responses
-    }
-}
-
-fn described(codes: &[Code]) -> BTreeMap<String, RefOr<response::Response>> {
-    let one = |code: &Code| {
-        let content = ContentBuilder::new()
-            .schema(Some(Problem::schema()))
-            .build();
-        let response = ResponseBuilder::new()
-            .description(code.title())
-            .content("application/problem+json", content)
-            .build();
-        (code.http_status().to_string(), RefOr::T(response))
+            impl IntoResponses for $name {
+                fn responses() -> BTreeMap<String, RefOr<response::Response>> {
+                    described(&[$(Code::$code),*])
+                }
+            }
+        )*
     };
-    codes.iter().map(one).collect()
+}
+
+failures! {
+    /// Of every request.
+    Any: BadRequest TooLarge Internal Unavailable Timeout BodyTimeout;
+    /// Of what is found by name.
+    Found: BadRequest NotFound TooLarge Internal Unavailable Timeout BodyTimeout;
+    /// Of questions to the ledger.
+    OfLedger: BadRequest NotFound TooLarge Internal Unavailable Timeout BodyTimeout;
+    /// Of lists of sessions.
+    Listed: BadRequest TooLarge Internal Unavailable StoreUnavailable Timeout BodyTimeout;
+    /// Of what makes a session.
+    Made: BadRequest Forbidden SessionNotFound SessionEnded BodyTimeout TooLarge
+        UnsupportedMediaType WrongEndpoint InvalidArgument KeyReused QuotaExceeded Internal
+        Unavailable StoreUnavailable UnreadableState Timeout;
+    /// Of what makes a session from another.
+    Forked: BadRequest Forbidden FeatureOff SessionNotFound Trimmed SessionEnded BodyTimeout
+        TooLarge UnsupportedMediaType WrongEndpoint InvalidArgument KeyReused QuotaExceeded
+        Internal Unavailable StoreUnavailable UnreadableState Timeout;
+    /// Of requests about one session.
+    OfSession: BadRequest Forbidden SessionNotFound NotFound Trimmed SessionEnded BodyTimeout
+        TooLarge WrongEndpoint Internal Unavailable StoreUnavailable UnreadableState Timeout;
+    /// Of live connections.
+    Live: BadRequest Forbidden SessionNotFound SessionEnded StaleAttempt BodyTimeout TooLarge
+        WrongEndpoint QuotaExceeded Internal Unavailable StoreUnavailable UnreadableState Timeout;
+    /// Of commands.
+    OfCommand: BadRequest Forbidden FeatureOff SessionNotFound NotFound SessionEnded
+        AnswerForgotten BodyTimeout TooLarge UnsupportedMediaType WrongEndpoint InvalidArgument
+        Rejected KeyReused QuotaExceeded Internal Unavailable StoreUnavailable UnreadableState
+        Timeout;
+    /// Of tokens for demonstrations.
+    OfTokens: BadRequest Forbidden NotFound BodyTimeout TooLarge UnsupportedMediaType
+        InvalidArgument Internal Unavailable Timeout;
+}
+
+/// One answer for each status, with an example for each code that has it.
+fn described(codes: &[Code]) -> BTreeMap<String, RefOr<response::Response>> {
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in codes {
+        by_status.entry(code.http_status()).or_default().push(*code);
+    }
+    let one = |(status, codes): (u16, Vec<Code>)| {
+        let names: Vec<_> = codes.iter().map(|code| format!("`{code}`")).collect();
+        let content = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name(Problem::name())))
+            .examples_from_iter(codes.iter().map(|code| (code.as_str(), example(*code))))
+            .build();
+        let mut response = ResponseBuilder::new()
+            .description(names.join(", "))
+            .content("application/problem+json", content);
+        if matches!(status, 429 | 503) {
+            let seconds = HeaderBuilder::new()
+                .description(Some("When to come again, in seconds"))
+                .build();
+            response = response.header("Retry-After", seconds);
+        }
+        if status == 421 {
+            let owner = HeaderBuilder::new()
+                .description(Some("The endpoint to ask"))
+                .build();
+            response = response.header("Holdfast-Owner", owner);
+        }
+        (status.to_string(), RefOr::T(response.build()))
+    };
+    by_status.into_iter().map(one).collect()
+}
+
+fn example(code: Code) -> Example {
+    let told = match code {
+        Code::Rejected => "insufficient_balance",
+        code => code.as_str(),
+    };
+    let problem = Problem {
+        kind: format!("urn:holdfast:error:{told}"),
+        title: code.title(),
+        status: code.http_status(),
+        code: told.to_owned(),
+        detail: code.title().to_owned(),
+        retryable: code.retryable(),
+        request_id: Some("0123456789abcdef0123456789abcdef".to_owned()),
+    };
+    ExampleBuilder::new()
+        .summary(code.title())
+        .value(serde_json::to_value(problem).ok())
+        .build()
 }

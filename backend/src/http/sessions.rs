@@ -6,61 +6,97 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use holdfast_session::id::ClientId;
-use holdfast_session::view::{Session, SessionRequest, Snapshot};
+use holdfast_session::message::{Command, SessionUpdate};
+use holdfast_session::view::{Session, SessionPage, SessionRequest, SimulatorState};
 use http::header::{HeaderMap, LOCATION};
 use http::{HeaderValue, StatusCode};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
-use super::extract::{Named, OptionalBody, Parameters, ask};
-use super::problem::{Any, OfSession};
+use super::describe::{Repeatable, SessionPath};
+use super::extract::{Body, Named, OptionalBody, Parameters, ask, idempotency_key};
+use super::problem::{Listed, Made, OfCommand, OfSession};
 use crate::app::Backend;
 use crate::failure::Failure;
-
-/// The caller's sessions.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SessionList {
-    /// Newest first.
-    sessions: Vec<Session>,
-}
+use crate::sessions::SessionsQuery;
 
 /// Creates a session with its own exchange.
 #[utoipa::path(
-    post, path = "/api/v1/sessions", tag = "sessions", request_body = Option<SessionRequest>,
-    responses((status = 201, description = "It runs", body = Session), Any)
+    post, path = "/api/v1/sessions", tag = "sessions", operation_id = "create_session",
+    params(Repeatable), request_body = Option<SessionRequest>,
+    responses((status = 201, description = "It runs", body = Session), Made)
 )]
 pub(super) async fn create(
     State(backend): State<Arc<Backend>>,
     headers: HeaderMap,
     OptionalBody(request): OptionalBody<SessionRequest>,
 ) -> Result<Response, Failure> {
-    let ask = ask(&headers)?;
+    let (ask, key) = (ask(&headers)?, idempotency_key(&headers)?);
     let session = backend
-        .create_session(ask.subject.as_deref(), request)
+        .sessions
+        .create_once(&ask, request, key.as_ref())
         .await?;
+    made(session)
+}
+
+/// 201 and where it is.
+pub(super) fn made(session: Session) -> Result<Response, Failure> {
     let location = format!("/api/v1/sessions/{}", session.id);
     let location = HeaderValue::try_from(location).map_err(Failure::internal)?;
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(session)).into_response())
 }
 
-/// Lists the caller's sessions, whichever endpoint runs them.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// Only sessions with all of these labels: `key` or `key=value`, with commas between.
+    #[param(example = "desk=fx")]
+    labels: Option<String>,
+    /// Only those whose market is in this state.
+    #[param(inline)]
+    state: Option<SimulatorState>,
+    /// At most so many; 100 by default.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// Lists the caller's sessions, whichever endpoint runs them: the newest 1,000 at most.
 #[utoipa::path(
-    get, path = "/api/v1/sessions", tag = "sessions",
-    responses((status = 200, description = "Newest first", body = SessionList), Any)
+    get, path = "/api/v1/sessions", tag = "sessions", operation_id = "list_sessions",
+    params(ListQuery),
+    responses((status = 200, description = "Newest first", body = SessionPage), Listed)
 )]
 pub(super) async fn list(
     State(backend): State<Arc<Backend>>,
     headers: HeaderMap,
-) -> Result<Json<SessionList>, Failure> {
+    Parameters(query): Parameters<ListQuery>,
+) -> Result<Json<SessionPage>, Failure> {
     let ask = ask(&headers)?;
-    let sessions = backend.sessions.list(ask.subject.as_deref()).await?;
-    Ok(Json(SessionList { sessions }))
+    let labels = query.labels.as_deref().unwrap_or_default().split(',');
+    let labels = labels.filter(|label| !label.is_empty());
+    let query = SessionsQuery {
+        labels: labels.map(label).collect(),
+        state: query.state,
+        limit: within("limit", query.limit, 100)?,
+        cursor: query.cursor,
+    };
+    Ok(Json(backend.sessions.page(&ask, &query).await?))
+}
+
+/// `key` or `key=value`.
+pub(crate) fn label(text: &str) -> (String, Option<String>) {
+    match text.split_once('=') {
+        Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+        None => (text.to_owned(), None),
+    }
 }
 
 /// Reads a session.
 #[utoipa::path(
-    get, path = "/api/v1/sessions/{id}", tag = "sessions",
-    params(("id" = String, Path, description = "The session")),
+    get, path = "/api/v1/sessions/{id}", tag = "sessions", operation_id = "read_session",
+    params(SessionPath),
     responses((status = 200, description = "The session", body = Session), OfSession)
 )]
 pub(super) async fn read(
@@ -71,10 +107,28 @@ pub(super) async fn read(
     Ok(Json(session))
 }
 
+/// Changes labels and times of a session; what is left out stays.
+#[utoipa::path(
+    patch, path = "/api/v1/sessions/{id}", tag = "sessions", operation_id = "update_session",
+    params(SessionPath, Repeatable), request_body = SessionUpdate,
+    responses((status = 200, description = "The session now", body = Session), OfCommand)
+)]
+pub(super) async fn update(
+    State(backend): State<Arc<Backend>>,
+    named: Named,
+    headers: HeaderMap,
+    Body(update): Body<SessionUpdate>,
+) -> Result<Json<Session>, Failure> {
+    let (key, command) = (idempotency_key(&headers)?, Command::SessionUpdate(update));
+    backend.execute(named.id, &named.ask, key, command).await?;
+    let session = backend.sessions.read(named.id, &named.ask).await?;
+    Ok(Json(session))
+}
+
 /// Ends a session for good.
 #[utoipa::path(
-    delete, path = "/api/v1/sessions/{id}", tag = "sessions",
-    params(("id" = String, Path, description = "The session")),
+    delete, path = "/api/v1/sessions/{id}", tag = "sessions", operation_id = "end_session",
+    params(SessionPath),
     responses((status = 204, description = "It is over"), OfSession)
 )]
 pub(super) async fn end(
@@ -85,86 +139,23 @@ pub(super) async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Reads everything at one moment: the same value as a stream's `snapshot`.
-#[utoipa::path(
-    get, path = "/api/v1/sessions/{id}/snapshot", tag = "sessions",
-    params(("id" = String, Path, description = "The session")),
-    responses((status = 200, description = "Everything", body = Snapshot), OfSession)
-)]
-pub(super) async fn snapshot(
-    State(backend): State<Arc<Backend>>,
-    named: Named,
-) -> Result<Json<Snapshot>, Failure> {
-    let snapshot = backend.sessions.snapshot(named.id, &named.ask).await?;
-    Ok(Json(snapshot))
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-pub(super) struct ResumeQuery {
-    /// The client that comes back, as it named itself with `?client=`.
-    client: Option<String>,
-}
-
-/// What a client that comes back needs to go on.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Resume {
-    /// The session, as its owner sees it.
-    session: Session,
-    /// The place to resume from when nothing was received yet: the newest entry. Else the last id
-    /// that was received.
-    last_event_id: String,
-    /// The highest command number of this client that was answered; the next is the one above.
-    n: u64,
-    /// Where to connect.
-    websocket: String,
-    /// Where to connect when WebSockets do not get through.
-    events: String,
-    /// How often the other side is pinged, in milliseconds; silence for much longer is a loss.
-    heartbeat_ms: u64,
-    /// The longest wait before the first try, in milliseconds; to be drawn at random.
-    retry_ms: u64,
-}
-
-/// Tells a client that comes back what it needs to go on.
-#[utoipa::path(
-    get, path = "/api/v1/sessions/{id}/resume", tag = "sessions",
-    params(("id" = String, Path, description = "The session"), ResumeQuery),
-    responses((status = 200, description = "How to go on", body = Resume), OfSession)
-)]
-pub(super) async fn resume(
-    State(backend): State<Arc<Backend>>,
-    named: Named,
-    Parameters(query): Parameters<ResumeQuery>,
-) -> Result<Json<Resume>, Failure> {
-    let session = backend.sessions.read(named.id, &named.ask).await?;
-    let n = match &query.client {
-        Some(client) => {
-            let client = client_id(client)?;
-            let page = backend
-                .sessions
-                .commands(named.id, &named.ask, &client)
-                .await?;
-            page.commands.last().map_or(0, |command| command.n)
-        }
-        None => 0,
-    };
-    let heartbeat = backend.config.heartbeat.interval;
-    let path = format!("/api/v1/sessions/{}", session.id);
-    Ok(Json(Resume {
-        last_event_id: format!("{}.{}", session.epoch, session.seq),
-        session,
-        n,
-        websocket: format!("{path}/ws"),
-        events: format!("{path}/events"),
-        heartbeat_ms: u64::try_from(heartbeat.as_millis()).unwrap_or(u64::MAX),
-        retry_ms: RETRY_MS,
-    }))
-}
-
 /// A client's name from the query.
 pub(super) fn client_id(text: &str) -> Result<ClientId, Failure> {
     let wrong = |error| Failure::bad_request(format!("client {text:?}: {error}"));
     text.parse().map_err(wrong)
 }
 
-const RETRY_MS: u64 = 500;
+/// A number that may not be zero, nor above `most`.
+pub(super) fn within(
+    name: &str,
+    number: Option<usize>,
+    most: usize,
+) -> Result<Option<usize>, Failure> {
+    match number {
+        Some(number) if number == 0 || number > most => {
+            let detail = format!("{name} is out of range; 1 to {most}");
+            Err(Failure::bad_request(detail))
+        }
+        number => Ok(number),
+    }
+}

@@ -3,23 +3,23 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
-use holdfast_proto::error::Code;
-use holdfast_session::message::{Command, Empty, SimulatorSpeed};
+use axum::extract::State;
+use holdfast_session::message::{
+    Command, Empty, SimulatorJump, SimulatorShock, SimulatorSpeed, SimulatorStep,
+};
 use holdfast_session::view::Simulator;
 use http::HeaderMap;
-use serde::Deserialize;
 
-use super::extract::{Named, OptionalBody, idempotency_key};
+use super::describe::{Repeatable, SessionPath};
+use super::extract::{Body, Named, OptionalBody, idempotency_key};
 use super::problem::{OfCommand, OfSession};
 use crate::app::Backend;
 use crate::failure::Failure;
-use crate::sessions::CommandRequest;
 
 /// Reads what the simulated market is doing.
 #[utoipa::path(
     get, path = "/api/v1/sessions/{id}/simulator", tag = "simulator",
-    params(("id" = String, Path, description = "The session")),
+    operation_id = "read_simulator", params(SessionPath),
     responses((status = 200, description = "What it is doing", body = Simulator), OfSession)
 )]
 pub(super) async fn read(
@@ -30,57 +30,148 @@ pub(super) async fn read(
     Ok(Json(simulator))
 }
 
-/// Starts, pauses, resumes or stops the simulated market, or sets its speed.
+/// Lets the market run.
 #[utoipa::path(
-    post, path = "/api/v1/sessions/{id}/simulator/{action}", tag = "simulator",
-    params(
-        ("id" = String, Path, description = "The session"),
-        ("action" = String, Path, description = "start, pause, resume, stop or speed"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to repeat"),
-    ),
-    request_body(content = Option<SimulatorSpeed>, description = "For `speed` alone"),
+    post, path = "/api/v1/sessions/{id}/simulator/start", tag = "simulator",
+    operation_id = "start_simulator",
+    params(SessionPath, Repeatable), request_body = Option<Empty>,
     responses((status = 200, description = "What it is doing now", body = Simulator), OfCommand)
 )]
-pub(super) async fn control(
+pub(super) async fn start(
     State(backend): State<Arc<Backend>>,
-    Path((_, action)): Path<(String, String)>,
     named: Named,
     headers: HeaderMap,
-    OptionalBody(body): OptionalBody<Option<serde_json::Value>>,
+    OptionalBody(nothing): OptionalBody<Empty>,
 ) -> Result<Json<Simulator>, Failure> {
-    // `{}` says as much as nothing
-    let body = body.filter(|body| body.as_object().is_none_or(|fields| !fields.is_empty()));
-    let command = match (action.as_str(), body) {
-        ("start", None) => Command::SimulatorStart(Empty {}),
-        ("pause", None) => Command::SimulatorPause(Empty {}),
-        ("resume", None) => Command::SimulatorResume(Empty {}),
-        ("stop", None) => Command::SimulatorStop(Empty {}),
-        ("speed", body) => Command::SimulatorSpeed(speed(body)?),
-        ("start" | "pause" | "resume" | "stop", Some(_)) => {
-            return Err(Failure::bad_request(format!("{action} takes no body")));
-        }
-        _ => {
-            let detail = format!("no action {action:?}; start, pause, resume, stop or speed");
-            return Err(Failure::new(Code::NotFound, detail));
-        }
-    };
-    let request = CommandRequest {
-        idempotency_key: idempotency_key(&headers)?,
-        command,
-    };
-    let answer = backend
-        .sessions
-        .command(named.id, &named.ask, request)
-        .await?;
-    if let Some(problem) = answer.error {
-        return Err(Failure::of_answer(problem));
-    }
-    let simulator = backend.sessions.simulator(named.id, &named.ask).await?;
-    Ok(Json(simulator))
+    control(&backend, &named, &headers, Command::SimulatorStart(nothing)).await
 }
 
-fn speed(body: Option<serde_json::Value>) -> Result<SimulatorSpeed, Failure> {
-    let body = body.ok_or_else(|| Failure::bad_request(r#"speed takes a body: {"speed": 10}"#))?;
-    SimulatorSpeed::deserialize(body)
-        .map_err(|error| Failure::new(Code::InvalidArgument, error.to_string()))
+/// Holds the market still; orders are still taken.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{id}/simulator/pause", tag = "simulator",
+    operation_id = "pause_simulator",
+    params(SessionPath, Repeatable), request_body = Option<Empty>,
+    responses((status = 200, description = "What it is doing now", body = Simulator), OfCommand)
+)]
+pub(super) async fn pause(
+    State(backend): State<Arc<Backend>>,
+    named: Named,
+    headers: HeaderMap,
+    OptionalBody(nothing): OptionalBody<Empty>,
+) -> Result<Json<Simulator>, Failure> {
+    control(&backend, &named, &headers, Command::SimulatorPause(nothing)).await
+}
+
+/// Lets a paused market run on.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{id}/simulator/resume", tag = "simulator",
+    operation_id = "resume_simulator",
+    params(SessionPath, Repeatable), request_body = Option<Empty>,
+    responses((status = 200, description = "What it is doing now", body = Simulator), OfCommand)
+)]
+pub(super) async fn resume(
+    State(backend): State<Arc<Backend>>,
+    named: Named,
+    headers: HeaderMap,
+    OptionalBody(nothing): OptionalBody<Empty>,
+) -> Result<Json<Simulator>, Failure> {
+    control(
+        &backend,
+        &named,
+        &headers,
+        Command::SimulatorResume(nothing),
+    )
+    .await
+}
+
+/// Ends the market; `start` begins again where it stopped.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{id}/simulator/stop", tag = "simulator",
+    operation_id = "stop_simulator",
+    params(SessionPath, Repeatable), request_body = Option<Empty>,
+    responses((status = 200, description = "What it is doing now", body = Simulator), OfCommand)
+)]
+pub(super) async fn stop(
+    State(backend): State<Arc<Backend>>,
+    named: Named,
+    headers: HeaderMap,
+    OptionalBody(nothing): OptionalBody<Empty>,
+) -> Result<Json<Simulator>, Failure> {
+    control(&backend, &named, &headers, Command::SimulatorStop(nothing)).await
+}
+
+/// Sets how fast the market's time passes.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{id}/simulator/speed", tag = "simulator",
+    operation_id = "speed_simulator",
+    params(SessionPath, Repeatable), request_body = SimulatorSpeed,
+    responses((status = 200, description = "What it is doing now", body = Simulator), OfCommand)
+)]
+pub(super) async fn speed(
+    State(backend): State<Arc<Backend>>,
+    named: Named,
+    headers: HeaderMap,
+    Body(speed): Body<SimulatorSpeed>,
+) -> Result<Json<Simulator>, Failure> {
+    control(&backend, &named, &headers, Command::SimulatorSpeed(speed)).await
+}
+
+/// Lets the market make some steps at once, running or paused.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{id}/simulator/step", tag = "simulator",
+    operation_id = "step_simulator",
+    params(SessionPath, Repeatable), request_body = Option<SimulatorStep>,
+    responses((status = 200, description = "What it is doing now", body = Simulator), OfCommand)
+)]
+pub(super) async fn step(
+    State(backend): State<Arc<Backend>>,
+    named: Named,
+    headers: HeaderMap,
+    OptionalBody(step): OptionalBody<SimulatorStep>,
+) -> Result<Json<Simulator>, Failure> {
+    control(&backend, &named, &headers, Command::SimulatorStep(step)).await
+}
+
+/// Lets the market run on at once, by a span or to a time, running or paused.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{id}/simulator/jump", tag = "simulator",
+    operation_id = "jump_simulator",
+    params(SessionPath, Repeatable), request_body = SimulatorJump,
+    responses((status = 200, description = "What it is doing now", body = Simulator), OfCommand)
+)]
+pub(super) async fn jump(
+    State(backend): State<Arc<Backend>>,
+    named: Named,
+    headers: HeaderMap,
+    Body(jump): Body<SimulatorJump>,
+) -> Result<Json<Simulator>, Failure> {
+    control(&backend, &named, &headers, Command::SimulatorJump(jump)).await
+}
+
+/// Disturbs the market: news, a sweep, a halt, a thin book.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{id}/simulator/shock", tag = "simulator",
+    operation_id = "shock_simulator",
+    params(SessionPath, Repeatable), request_body = SimulatorShock,
+    responses((status = 200, description = "What it is doing now", body = Simulator), OfCommand)
+)]
+pub(super) async fn shock(
+    State(backend): State<Arc<Backend>>,
+    named: Named,
+    headers: HeaderMap,
+    Body(shock): Body<SimulatorShock>,
+) -> Result<Json<Simulator>, Failure> {
+    control(&backend, &named, &headers, Command::SimulatorShock(shock)).await
+}
+
+async fn control(
+    backend: &Backend,
+    named: &Named,
+    headers: &HeaderMap,
+    command: Command,
+) -> Result<Json<Simulator>, Failure> {
+    let key = idempotency_key(headers)?;
+    backend.execute(named.id, &named.ask, key, command).await?;
+    let simulator = backend.sessions.simulator(named.id, &named.ask).await?;
+    Ok(Json(simulator))
 }

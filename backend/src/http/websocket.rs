@@ -14,9 +14,10 @@ use http::HeaderMap;
 
 pub use unlucky::Unlucky;
 
+use super::describe::SessionPath;
 use super::dial::{self, DialQuery};
 use super::extract::{Named, Parameters};
-use super::problem::OfSession;
+use super::problem::Live;
 use crate::app::Backend;
 use crate::failure::Failure;
 use crate::sessions::Transport;
@@ -25,8 +26,8 @@ use leg::Leg;
 /// Opens a WebSocket: market data, orders and answers as JSON text messages; see /schemas.json.
 #[utoipa::path(
     get, path = "/api/v1/sessions/{id}/ws", tag = "live",
-    params(("id" = String, Path, description = "The session"), DialQuery),
-    responses((status = 101, description = "A WebSocket (RFC 6455)"), OfSession)
+    operation_id = "open_websocket", params(SessionPath, DialQuery),
+    responses((status = 101, description = "A WebSocket (RFC 6455)"), Live)
 )]
 pub(super) async fn open(
     State(backend): State<Arc<Backend>>,
@@ -40,7 +41,7 @@ pub(super) async fn open(
     })?;
     let client = query.client.clone();
     let (dial, contract) = dial::read(&headers, query, Transport::WebSocket)?;
-    let counted = backend.streams.open(named.ask.subject.as_deref())?;
+    let counted = backend.open_stream(named.ask.subject.as_deref())?;
     let attachment = backend.sessions.open(named.id, &named.ask, dial).await?;
 
     let mut told = HeaderMap::new();
@@ -54,7 +55,7 @@ pub(super) async fn open(
         .max_message_size(limit)
         .max_frame_size(limit)
         .on_upgrade(move |socket| async move {
-            Leg::new(backend, socket, attachment, contract, unlucky)
+            Leg::new(backend, socket, attachment, contract, (&named, unlucky))
                 .run()
                 .await;
             drop((counted, token));

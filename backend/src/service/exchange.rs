@@ -1,37 +1,38 @@
 //! One session's exchange by gRPC.
 
-use std::pin::Pin;
+mod stream;
 
-use futures_util::Stream;
 use holdfast_proto::exchange::v1::exchange_server::Exchange;
 use holdfast_proto::exchange::v1::{
-    AmendOrderRequest, AmendOrderResponse, CancelOrderRequest, CancelOrderResponse, GetBookRequest,
-    GetBookResponse, ListOrdersRequest, ListOrdersResponse, ListPositionsRequest,
+    AmendOrderRequest, AmendOrderResponse, BatchOrdersRequest, BatchOrdersResponse,
+    CancelOrderRequest, CancelOrderResponse, CancelOrdersAfterRequest, CancelOrdersAfterResponse,
+    CancelOrdersRequest, CancelOrdersResponse, GetBookRequest, GetBookResponse, GetOrderRequest,
+    GetOrderResponse, GetStatisticsRequest, GetStatisticsResponse, ListBalancesRequest,
+    ListBalancesResponse, ListCandlesRequest, ListCandlesResponse, ListFillsRequest,
+    ListFillsResponse, ListOrdersRequest, ListOrdersResponse, ListPositionsRequest,
     ListPositionsResponse, ListTradesRequest, ListTradesResponse, PlaceOrderRequest,
-    PlaceOrderResponse, StreamMarketDataRequest, StreamMarketDataResponse,
+    PlaceOrderResponse, StreamMarketDataRequest, TradeRequest,
 };
-use holdfast_session::id::ConnectionId;
 use holdfast_session::message::{Command, OrderCancel};
-use holdfast_session::subscription::{Channels, Coalesce};
-use tokio::sync::mpsc;
-use tokio::time::timeout;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::Service;
-use super::translate::{
-    amendment, key, levels, order, order_request, position, session_id, taken, trade,
+use super::translate::orders::{
+    amendment, batch, cancel_after, cancel_all, order_request, results,
 };
-use crate::app::Backend;
+use super::translate::{
+    balance, candle, either, fill, given, key, levels, order, position, session_id, statistics,
+    taken, trade,
+};
 use crate::failure::Failure;
-use crate::random;
-use crate::sessions::{CommandRequest, Dial, Ending, OrdersQuery, Outgoing, Output, Transport};
-
-type Events = Pin<Box<dyn Stream<Item = Result<StreamMarketDataResponse, Status>> + Send>>;
+use crate::http::market::newest;
+use crate::sessions::{FillsQuery, OrdersQuery};
+use stream::{Events, Trades};
 
 #[tonic::async_trait]
 impl Exchange for Service {
     type StreamMarketDataStream = Events;
+    type TradeStream = Trades;
 
     async fn place_order(
         &self,
@@ -39,11 +40,9 @@ impl Exchange for Service {
     ) -> Result<Response<PlaceOrderResponse>, Status> {
         let (ask, request) = taken(request)?;
         let id = session_id(&request.session_id)?;
-        let wanted = CommandRequest {
-            idempotency_key: key(&request.idempotency_key)?,
-            command: Command::OrderNew(order_request(request)?),
-        };
-        let placed = self.0.order_command(id, &ask, wanted).await?;
+        let key = key(&request.idempotency_key)?;
+        let command = Command::OrderNew(order_request(request)?);
+        let placed = self.0.order_command(id, &ask, key, command).await?;
         Ok(Response::new(PlaceOrderResponse {
             order: Some(order(placed)),
         }))
@@ -55,13 +54,11 @@ impl Exchange for Service {
     ) -> Result<Response<CancelOrderResponse>, Status> {
         let (ask, request) = taken(request)?;
         let id = session_id(&request.session_id)?;
-        let wanted = CommandRequest {
-            idempotency_key: key(&request.idempotency_key)?,
-            command: Command::OrderCancel(OrderCancel {
-                order_id: request.order_id,
-            }),
-        };
-        let cancelled = self.0.order_command(id, &ask, wanted).await?;
+        let key = key(&request.idempotency_key)?;
+        let command = Command::OrderCancel(OrderCancel {
+            order_id: request.order_id,
+        });
+        let cancelled = self.0.order_command(id, &ask, key, command).await?;
         Ok(Response::new(CancelOrderResponse {
             order: Some(order(cancelled)),
         }))
@@ -73,13 +70,64 @@ impl Exchange for Service {
     ) -> Result<Response<AmendOrderResponse>, Status> {
         let (ask, request) = taken(request)?;
         let id = session_id(&request.session_id)?;
-        let wanted = CommandRequest {
-            idempotency_key: key(&request.idempotency_key)?,
-            command: Command::OrderAmend(amendment(request)),
-        };
-        let amended = self.0.order_command(id, &ask, wanted).await?;
+        let key = key(&request.idempotency_key)?;
+        let command = Command::OrderAmend(amendment(request));
+        let amended = self.0.order_command(id, &ask, key, command).await?;
         Ok(Response::new(AmendOrderResponse {
             order: Some(order(amended)),
+        }))
+    }
+
+    async fn cancel_orders(
+        &self,
+        request: Request<CancelOrdersRequest>,
+    ) -> Result<Response<CancelOrdersResponse>, Status> {
+        let (ask, request) = taken(request)?;
+        let id = session_id(&request.session_id)?;
+        let key = key(&request.idempotency_key)?;
+        let command = Command::OrderCancelAll(cancel_all(request));
+        let done = self.0.execute(id, &ask, key, command).await?;
+        Ok(Response::new(CancelOrdersResponse {
+            cancelled: done.cancelled.unwrap_or_default(),
+        }))
+    }
+
+    async fn cancel_orders_after(
+        &self,
+        request: Request<CancelOrdersAfterRequest>,
+    ) -> Result<Response<CancelOrdersAfterResponse>, Status> {
+        let (ask, request) = taken(request)?;
+        let id = session_id(&request.session_id)?;
+        let key = key(&request.idempotency_key)?;
+        let command = Command::OrderCancelAfter(cancel_after(&request.after)?);
+        self.0.execute(id, &ask, key, command).await?;
+        Ok(Response::new(CancelOrdersAfterResponse {}))
+    }
+
+    async fn batch_orders(
+        &self,
+        request: Request<BatchOrdersRequest>,
+    ) -> Result<Response<BatchOrdersResponse>, Status> {
+        let (ask, request) = taken(request)?;
+        let id = session_id(&request.session_id)?;
+        let key = key(&request.idempotency_key)?;
+        let command = Command::OrderBatch(batch(request.operations)?);
+        let done = self.0.execute(id, &ask, key, command).await?;
+        Ok(Response::new(BatchOrdersResponse {
+            results: results(done),
+        }))
+    }
+
+    async fn get_order(
+        &self,
+        request: Request<GetOrderRequest>,
+    ) -> Result<Response<GetOrderResponse>, Status> {
+        let (ask, request) = taken(request)?;
+        let id = session_id(&request.session_id)?;
+        let number = request.order_id.to_string();
+        let found = self.0.sessions.order(id, &ask, &number).await;
+        Ok(Response::new(GetOrderResponse {
+            order: Some(order(found.map_err(Failure::from)?)),
         }))
     }
 
@@ -91,8 +139,11 @@ impl Exchange for Service {
         let id = session_id(&request.session_id)?;
         let query = OrdersQuery {
             open_only: request.open_only,
+            side: either(request.side()),
+            status: given(request.status),
+            symbol: given(request.symbol),
             limit: bounded(request.limit, 500),
-            cursor: Some(request.cursor).filter(|cursor| !cursor.is_empty()),
+            cursor: given(request.cursor),
         };
         let page = self
             .0
@@ -112,9 +163,9 @@ impl Exchange for Service {
     ) -> Result<Response<GetBookResponse>, Status> {
         let (ask, request) = taken(request)?;
         let id = session_id(&request.session_id)?;
-        let book = self.0.sessions.book(id, &ask, &request.symbol).await;
-        let book = book.map_err(Failure::from)?;
         let depth = bounded(request.depth, 1_000).unwrap_or(20);
+        let book = self.0.sessions.book(id, &ask, &request.symbol, depth).await;
+        let book = book.map_err(Failure::from)?;
         Ok(Response::new(GetBookResponse {
             bids: levels(book.bids, depth),
             asks: levels(book.asks, depth),
@@ -129,10 +180,9 @@ impl Exchange for Service {
         let id = session_id(&request.session_id)?;
         let trades = self.0.sessions.trades(id, &ask, &request.symbol).await;
         let trades = trades.map_err(Failure::from)?;
-        let skipped =
-            bounded(request.limit, 1_000).map_or(0, |limit| trades.len().saturating_sub(limit));
+        let trades = newest(trades, bounded(request.limit, 1_000).unwrap_or(usize::MAX));
         Ok(Response::new(ListTradesResponse {
-            trades: trades.into_iter().skip(skipped).map(trade).collect(),
+            trades: trades.into_iter().map(trade).collect(),
         }))
     }
 
@@ -153,104 +203,80 @@ impl Exchange for Service {
         }))
     }
 
+    async fn list_fills(
+        &self,
+        request: Request<ListFillsRequest>,
+    ) -> Result<Response<ListFillsResponse>, Status> {
+        let (ask, request) = taken(request)?;
+        let id = session_id(&request.session_id)?;
+        let query = FillsQuery {
+            symbol: given(request.symbol),
+            order_id: Some(request.order_id).filter(|order| *order > 0),
+            limit: bounded(request.limit, 500),
+            cursor: given(request.cursor),
+        };
+        let page = self.0.sessions.fills(id, &ask, query).await;
+        let page = page.map_err(Failure::from)?;
+        Ok(Response::new(ListFillsResponse {
+            fills: page.fills.into_iter().map(fill).collect(),
+            next: page.next.unwrap_or_default(),
+        }))
+    }
+
+    async fn list_balances(
+        &self,
+        request: Request<ListBalancesRequest>,
+    ) -> Result<Response<ListBalancesResponse>, Status> {
+        let (ask, request) = taken(request)?;
+        let id = session_id(&request.session_id)?;
+        let held = self.0.sessions.balance(id, &ask).await;
+        Ok(Response::new(ListBalancesResponse {
+            balances: vec![balance(held.map_err(Failure::from)?)],
+        }))
+    }
+
+    async fn list_candles(
+        &self,
+        request: Request<ListCandlesRequest>,
+    ) -> Result<Response<ListCandlesResponse>, Status> {
+        let (ask, request) = taken(request)?;
+        let id = session_id(&request.session_id)?;
+        let candles = self.0.sessions.candles(id, &ask, &request.symbol).await;
+        let limit = bounded(request.limit, 1_000).unwrap_or(100);
+        let candles = newest(candles.map_err(Failure::from)?, limit);
+        Ok(Response::new(ListCandlesResponse {
+            candles: candles.into_iter().map(candle).collect(),
+        }))
+    }
+
+    async fn get_statistics(
+        &self,
+        request: Request<GetStatisticsRequest>,
+    ) -> Result<Response<GetStatisticsResponse>, Status> {
+        let (ask, request) = taken(request)?;
+        let id = session_id(&request.session_id)?;
+        let counted = self.0.sessions.statistics(id, &ask, &request.symbol).await;
+        Ok(Response::new(statistics(counted.map_err(Failure::from)?)))
+    }
+
+    async fn trade(
+        &self,
+        request: Request<Streaming<TradeRequest>>,
+    ) -> Result<Response<Trades>, Status> {
+        let (ask, messages) = taken(request)?;
+        stream::trade(&self.0, ask, messages).await
+    }
+
     async fn stream_market_data(
         &self,
         request: Request<StreamMarketDataRequest>,
     ) -> Result<Response<Events>, Status> {
         let (ask, request) = taken(request)?;
-        let id = session_id(&request.session_id)?;
-        let dial = dial(request)?;
-        let counted = self.0.streams.open(ask.subject.as_deref())?;
-        let attachment = self
-            .0
-            .sessions
-            .open(id, &ask, dial)
-            .await
-            .map_err(Failure::from)?;
-        let (sender, receiver) = mpsc::channel(MESSAGES_MAX);
-        let backend = std::sync::Arc::clone(&self.0);
-        self.0.tracker.spawn(async move {
-            backend.metrics.stream_began("grpc");
-            let reason = pump(&backend, attachment.output, sender).await;
-            backend.metrics.stream_ended("grpc", reason);
-            drop((counted, attachment.input));
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        stream::market_data(&self.0, &ask, request).await
     }
-}
-
-fn dial(request: StreamMarketDataRequest) -> Result<Dial, Failure> {
-    let channels = match request.channels.as_slice() {
-        [] => Channels::ALL,
-        names => Channels::named(names.iter().map(String::as_str))
-            .map_err(|error| Failure::bad_request(error.to_string()))?,
-    };
-    let coalesce = match request.coalesce.as_str() {
-        "" => Coalesce::None,
-        text => text
-            .parse()
-            .map_err(|error| Failure::bad_request(format!("coalesce: {error}")))?,
-    };
-    Ok(Dial {
-        connection: ConnectionId::new(random::bits128()),
-        attempt: 1,
-        last_event_id: Some(request.last_event_id).filter(|id| !id.is_empty()),
-        generation: None,
-        client: None,
-        channels,
-        coalesce,
-        transport: Transport::Grpc,
-    })
-}
-
-/// From the session to the stream, until either ends; says which.
-async fn pump(
-    backend: &Backend,
-    mut output: Output,
-    sender: mpsc::Sender<Result<StreamMarketDataResponse, Status>>,
-) -> &'static str {
-    loop {
-        let outgoing = tokio::select! {
-            outgoing = output.next() => outgoing,
-            () = sender.closed() => return "client",
-        };
-        let message = match outgoing {
-            Outgoing::Delivery(delivery) => Ok(StreamMarketDataResponse {
-                id: delivery.id.to_string(),
-                prev: delivery.prev.to_string(),
-                r#type: delivery.kind.to_owned(),
-                data_json: delivery.body.to_string(),
-            }),
-            Outgoing::Accepted(_) | Outgoing::Notice(_) => continue,
-            Outgoing::Ended(ending) => Err(ended(ending)),
-        };
-        let last = message.is_err();
-        match timeout(backend.config.timeouts.write, sender.send(message)).await {
-            Ok(Ok(())) if !last => {}
-            Ok(Ok(())) => return "ended",
-            Ok(Err(_)) => return "client",
-            Err(_) => return "slow",
-        }
-    }
-}
-
-fn ended(ending: Ending) -> Status {
-    use holdfast_proto::error::Code;
-    let (code, detail) = match ending {
-        Ending::Ended => (Code::SessionEnded, "the session was ended"),
-        Ending::Moved => (
-            Code::Unavailable,
-            "the session goes on elsewhere; come again",
-        ),
-        Ending::Replaced | Ending::Protocol => (Code::StaleAttempt, "another stream took over"),
-    };
-    Failure::new(code, detail).into()
 }
 
 /// 0 is the default; more than the most is the most.
 fn bounded(asked: u32, most: usize) -> Option<usize> {
     (asked > 0).then(|| most.min(asked as usize))
 }
-
-/// Messages that wait for the stream's window; beyond, the session coalesces.
-const MESSAGES_MAX: usize = 16;

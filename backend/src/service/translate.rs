@@ -1,11 +1,12 @@
 //! Views of a session as protobuf messages, and back.
 
-use holdfast_exchange::request::{Force, OrderType as Kind};
-use holdfast_exchange::{Decimal, SelfTrade, Side};
+pub(super) mod orders;
+pub(super) mod sessions;
+
+use holdfast_exchange::Decimal;
 use holdfast_proto::error::Code;
 use holdfast_proto::exchange::v1 as exchange;
-use holdfast_proto::session::v1 as session;
-use holdfast_session::message::{AmendRequest, OrderAmend, OrderNew, OrderRequest};
+use holdfast_session::message::{Lasting, Problem};
 use holdfast_session::view;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Status};
@@ -33,111 +34,6 @@ pub(super) fn key(text: &str) -> Result<Option<ClientId>, Failure> {
     match text {
         "" => Ok(None),
         key => extract::checked_key(key).map(Some),
-    }
-}
-
-pub(super) fn session(view: view::Session) -> session::Session {
-    let symbols = view.symbols.into_iter().map(|symbol| session::Symbol {
-        symbol: symbol.symbol,
-        tick: symbol.tick,
-        lot: symbol.lot,
-    });
-    session::Session {
-        id: view.id,
-        state: simulator_state(view.state).into(),
-        endpoint: view.endpoint,
-        epoch: view.epoch,
-        seq: view.seq,
-        symbols: symbols.collect(),
-        scenario: view.scenario,
-        seed: view.seed,
-        generation: view.generation,
-        created_ms: view.created_ms,
-    }
-}
-
-pub(super) fn simulator(view: &view::Simulator) -> session::Simulator {
-    session::Simulator {
-        state: simulator_state(view.state).into(),
-        speed: view.speed,
-    }
-}
-
-fn simulator_state(state: view::SimulatorState) -> session::SimulatorState {
-    match state {
-        view::SimulatorState::Running => session::SimulatorState::Running,
-        view::SimulatorState::Paused => session::SimulatorState::Paused,
-        view::SimulatorState::Stopped => session::SimulatorState::Stopped,
-    }
-}
-
-pub(super) fn order_request(request: exchange::PlaceOrderRequest) -> Result<OrderNew, Failure> {
-    use exchange::{OrderType, SelfTrade as Meeting, TimeInForce};
-    let side = match request.side() {
-        exchange::Side::Buy => Side::Buy,
-        exchange::Side::Sell => Side::Sell,
-        exchange::Side::Unspecified => return Err(missing("side", "BUY or SELL")),
-    };
-    let kind = match request.r#type() {
-        OrderType::Unspecified => None,
-        OrderType::Limit => Some(Kind::Limit),
-        OrderType::Market => Some(Kind::Market),
-        OrderType::Stop => Some(Kind::Stop),
-        OrderType::StopLimit => Some(Kind::StopLimit),
-        OrderType::TakeProfit => Some(Kind::TakeProfit),
-        OrderType::TrailingStop => Some(Kind::TrailingStop),
-        OrderType::Iceberg => Some(Kind::Iceberg),
-        OrderType::PostOnly => Some(Kind::PostOnly),
-    };
-    let time_in_force = match request.time_in_force() {
-        TimeInForce::Unspecified => None,
-        TimeInForce::Gtc => Some(Force::Gtc),
-        TimeInForce::Ioc => Some(Force::Ioc),
-        TimeInForce::Fok => Some(Force::Fok),
-        TimeInForce::Gtd => Some(Force::Gtd),
-        TimeInForce::Day => Some(Force::Day),
-    };
-    let self_trade = match request.self_trade() {
-        Meeting::Unspecified => None,
-        Meeting::None => Some(SelfTrade::None),
-        Meeting::Taker => Some(SelfTrade::Taker),
-        Meeting::Maker => Some(SelfTrade::Maker),
-        Meeting::Both => Some(SelfTrade::Both),
-        Meeting::Decrement => Some(SelfTrade::Decrement),
-    };
-    let expires_in = match request.expires_in.as_str() {
-        "" => None,
-        text => {
-            let span = serde_json::from_value(text.into());
-            let wrong = |error| invalid("expires_in", text, error);
-            Some(span.map_err(wrong)?)
-        }
-    };
-    Ok(OrderNew(OrderRequest {
-        symbol: request.symbol,
-        side,
-        kind,
-        quantity: decimal(request.quantity),
-        notional: decimal(request.notional),
-        price: decimal(request.price),
-        stop_price: decimal(request.stop_price),
-        trail: decimal(request.trail),
-        display: decimal(request.display),
-        time_in_force,
-        expires_in,
-        post_only: request.post_only,
-        self_trade,
-    }))
-}
-
-pub(super) fn amendment(request: exchange::AmendOrderRequest) -> OrderAmend {
-    OrderAmend {
-        order_id: request.order_id,
-        changes: AmendRequest {
-            quantity: decimal(request.quantity),
-            price: decimal(request.price),
-            stop_price: decimal(request.stop_price),
-        },
     }
 }
 
@@ -185,6 +81,93 @@ pub(super) fn position(view: view::Position) -> exchange::Position {
         unrealised_pnl: view.unrealised_pnl,
         fees: view.fees,
         balance: view.balance,
+    }
+}
+
+pub(super) fn fill(view: view::Fill) -> exchange::Fill {
+    exchange::Fill {
+        trade_id: view.trade_id,
+        order_id: view.order_id,
+        symbol: view.symbol,
+        side: side(view.side).into(),
+        price: view.price,
+        quantity: view.quantity,
+        fee: view.fee,
+        liquidity: view.liquidity,
+        time: view.time,
+    }
+}
+
+pub(super) fn balance(view: view::Balance) -> exchange::Balance {
+    exchange::Balance {
+        asset: view.asset,
+        balance: view.balance,
+        equity: view.equity,
+        used: view.used,
+        available: view.available,
+    }
+}
+
+pub(super) fn candle(view: view::Candle) -> exchange::Candle {
+    exchange::Candle {
+        time: view.time,
+        interval: view.interval,
+        open: view.open,
+        high: view.high,
+        low: view.low,
+        close: view.close,
+        volume: view.volume,
+        trades: view.trades,
+        closed: view.closed,
+    }
+}
+
+pub(super) fn statistics(view: view::Statistics) -> exchange::GetStatisticsResponse {
+    exchange::GetStatisticsResponse {
+        since: view.since,
+        time: view.time,
+        open: view.open.unwrap_or_default(),
+        high: view.high.unwrap_or_default(),
+        low: view.low.unwrap_or_default(),
+        last: view.last,
+        volume: view.volume,
+        trades: view.trades,
+        bid: view.bid.unwrap_or_default(),
+        ask: view.ask.unwrap_or_default(),
+        spread: view.spread.unwrap_or_default(),
+    }
+}
+
+pub(super) fn problem(problem: Problem) -> exchange::Problem {
+    exchange::Problem {
+        code: problem.code,
+        message: problem.message,
+        retryable: problem.retryable,
+    }
+}
+
+/// One side, or both.
+pub(super) fn either(side: exchange::Side) -> Option<view::Side> {
+    match side {
+        exchange::Side::Unspecified => None,
+        exchange::Side::Buy => Some(view::Side::Buy),
+        exchange::Side::Sell => Some(view::Side::Sell),
+    }
+}
+
+/// Text that may be left out.
+pub(super) fn given(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// A span that may be left out, or `never`.
+pub(super) fn lasting(name: &str, text: &str) -> Result<Option<Lasting>, Failure> {
+    match text {
+        "" => Ok(None),
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|error| invalid(name, text, error)),
     }
 }
 

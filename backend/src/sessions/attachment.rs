@@ -4,14 +4,18 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use holdfast_session::id::{ClientId, ConnectionId, EntryId};
+use holdfast_session::message::Problem;
 use holdfast_session::ownership::Claim;
 use holdfast_session::reader::{Next, Reader};
 use parking_lot::Mutex;
+use serde::Serialize;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Duration, sleep_until};
+use utoipa::ToSchema;
 
 use super::running::{Mail, Shared};
-use crate::clock::{self, Instant};
+use super::{Dial, Transport};
+use crate::clock::{self, Instant, wall_ms};
 
 pub use holdfast_session::reader::Delivery;
 
@@ -62,8 +66,24 @@ pub(super) struct Leg {
     pub(super) connection: ConnectionId,
     pub(super) attempt: u32,
     pub(super) client: ClientId,
+    transport: Transport,
+    /// In milliseconds since 1970.
+    since_ms: u64,
     state: Mutex<LegState>,
     changed: Notify,
+}
+
+/// Somebody who is connected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Present {
+    /// As it named itself with `?client=`; else its connection.
+    pub client: String,
+    /// What carries it: `websocket`, `sse` or `grpc`.
+    pub transport: &'static str,
+    /// Which leg of its connection this is: 1 for the first dial.
+    pub attempt: u32,
+    /// Since when, in milliseconds since 1970.
+    pub since_ms: u64,
 }
 
 #[derive(Default)]
@@ -80,22 +100,33 @@ struct LegState {
 const NOTICES_MAX: usize = 16;
 
 impl Leg {
-    pub(super) fn new(
-        connection: ConnectionId,
-        attempt: u32,
-        client: ClientId,
-        accepted: u64,
-    ) -> Self {
+    pub(super) fn new(dial: &Dial, client: ClientId, accepted: u64) -> Self {
         let state = Mutex::new(LegState {
             accepted,
             ..LegState::default()
         });
         Self {
-            connection,
-            attempt,
+            connection: dial.connection,
+            attempt: dial.attempt,
             client,
+            transport: dial.transport,
+            since_ms: wall_ms(),
             state,
             changed: Notify::new(),
+        }
+    }
+
+    /// Who is on the other side.
+    pub(super) fn present(&self) -> Present {
+        Present {
+            client: self.client.to_string(),
+            transport: match self.transport {
+                Transport::WebSocket => "websocket",
+                Transport::EventStream => "sse",
+                Transport::Grpc | Transport::GrpcTrade => "grpc",
+            },
+            attempt: self.attempt,
+            since_ms: self.since_ms,
         }
     }
 
@@ -313,6 +344,15 @@ impl Input {
     /// One data message. Waits while the session's mailbox is full, so that
     /// pressure reaches the socket; an error means that the leg has ended.
     pub async fn send(&self, text: String) -> Result<(), LegEnded> {
+        self.send_or_refuse(text, None).await
+    }
+
+    /// The same; where it is refused, a numbered command is answered so and not done.
+    pub async fn send_or_refuse(
+        &self,
+        text: String,
+        refused: Option<Problem>,
+    ) -> Result<(), LegEnded> {
         let leg = &self.presence.leg;
         if leg.state.lock().ending.is_some() {
             return Err(LegEnded);
@@ -321,6 +361,7 @@ impl Input {
             connection: leg.connection,
             attempt: leg.attempt,
             text,
+            refused,
         };
         self.mail.send(say).await.map_err(|_| LegEnded)
     }

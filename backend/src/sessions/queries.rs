@@ -8,13 +8,13 @@ use holdfast_session::view;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Ask, Mail, OrdersQuery, Refusal, Sessions};
+use super::{Ask, FillsQuery, Mail, OrdersQuery, Present, Refusal, Sessions};
 
 /// How many entries a page of the log has at most.
 const LOG_PAGE: usize = 1_000;
 
-/// How many orders a page has, unless asked otherwise.
-const ORDERS_PAGE: usize = 100;
+/// How many orders or fills a page has, unless asked otherwise.
+const PAGE: usize = 100;
 
 impl Sessions {
     /// One session.
@@ -22,16 +22,18 @@ impl Sessions {
         Ok(self.snapshot(id, ask).await?.session)
     }
 
-    /// The whole book of a symbol; [`Refusal::Missing`] when there is no such symbol.
+    /// The book of a symbol, at most `levels` of each side; [`Refusal::Missing`] when there is no
+    /// such symbol.
     pub async fn book(
         &self,
         id: SessionId,
         ask: &Ask,
         symbol: &str,
+        levels: usize,
     ) -> Result<view::Book, Refusal> {
         let symbol = symbol.to_owned();
         let book = self
-            .query(id, ask, move |engine, _| engine.book(&symbol))
+            .query(id, ask, move |engine, _| engine.book(&symbol, levels))
             .await?;
         shown(&book.ok_or(Refusal::Missing("symbol"))?)
     }
@@ -50,6 +52,67 @@ impl Sessions {
         shown(&trades.ok_or(Refusal::Missing("symbol"))?)
     }
 
+    /// The candles of a symbol that are remembered, oldest first, and the running one.
+    pub async fn candles(
+        &self,
+        id: SessionId,
+        ask: &Ask,
+        symbol: &str,
+    ) -> Result<Vec<view::Candle>, Refusal> {
+        let symbol = symbol.to_owned();
+        let candles = self
+            .query(id, ask, move |engine, _| engine.candles(&symbol))
+            .await?;
+        shown(&candles.ok_or(Refusal::Missing("symbol"))?)
+    }
+
+    /// What was counted of a symbol.
+    pub async fn statistics(
+        &self,
+        id: SessionId,
+        ask: &Ask,
+        symbol: &str,
+    ) -> Result<view::Statistics, Refusal> {
+        let symbol = symbol.to_owned();
+        let counted = self
+            .query(id, ask, move |engine, _| engine.statistics(&symbol))
+            .await?;
+        counted.ok_or(Refusal::Missing("symbol"))
+    }
+
+    /// The user's money.
+    pub async fn balance(&self, id: SessionId, ask: &Ask) -> Result<view::Balance, Refusal> {
+        self.query(id, ask, |engine, _| engine.balance()).await
+    }
+
+    /// The user's fills that are remembered, newest first.
+    pub async fn fills(
+        &self,
+        id: SessionId,
+        ask: &Ask,
+        query: FillsQuery,
+    ) -> Result<view::FillPage, Refusal> {
+        // one trade can fill two orders of the same user
+        let before = query.cursor.as_deref().map(fill_place).transpose()?;
+        let fills = self.query(id, ask, |engine, _| engine.fills()).await?;
+        let mut fills: Vec<view::Fill> = shown(&fills)?;
+        fills.retain(|fill| {
+            before.is_none_or(|before| (fill.trade_id, fill.order_id) < before)
+                && query
+                    .symbol
+                    .as_ref()
+                    .is_none_or(|name| *name == fill.symbol)
+                && query.order_id.is_none_or(|order| order == fill.order_id)
+        });
+        fills.sort_unstable_by_key(|fill| std::cmp::Reverse((fill.trade_id, fill.order_id)));
+        let limit = query.limit.unwrap_or(PAGE).clamp(1, 500);
+        let more = fills.len() > limit;
+        fills.truncate(limit);
+        let next = fills.last().filter(|_| more);
+        let next = next.map(|fill| format!("{}.{}", fill.trade_id, fill.order_id));
+        Ok(view::FillPage { fills, next })
+    }
+
     /// What the user holds.
     pub async fn positions(
         &self,
@@ -66,23 +129,25 @@ impl Sessions {
         ask: &Ask,
         query: OrdersQuery,
     ) -> Result<view::OrderPage, Refusal> {
-        let before = query
-            .cursor
-            .as_deref()
-            .map(str::parse::<u64>)
-            .transpose()
-            .map_err(|_| {
-                Refusal::Invalid(Problem::new(
-                    "invalid_cursor",
-                    "give next of the page before",
-                ))
-            })?;
+        let before = query.cursor.as_deref().map(str::parse::<u64>).transpose();
+        let before = before.map_err(|_| bad_cursor())?;
         let orders = self
             .query(id, ask, move |engine, _| engine.orders(query.open_only))
             .await?;
         let mut orders: Vec<view::Order> = shown(&orders)?;
-        orders.retain(|order| before.is_none_or(|before| order.order_id < before));
-        let limit = query.limit.unwrap_or(ORDERS_PAGE).clamp(1, 500);
+        orders.retain(|order| {
+            before.is_none_or(|before| order.order_id < before)
+                && query
+                    .status
+                    .as_ref()
+                    .is_none_or(|status| *status == order.status)
+                && query
+                    .symbol
+                    .as_ref()
+                    .is_none_or(|name| *name == order.symbol)
+                && query.side.is_none_or(|side| side == order.side)
+        });
+        let limit = query.limit.unwrap_or(PAGE).clamp(1, 500);
         let more = orders.len() > limit;
         orders.truncate(limit);
         let next = orders
@@ -119,6 +184,13 @@ impl Sessions {
         };
         let (_, body) = self.inner.mail(id, ask, asked).await?;
         serde_json::from_str(&body).map_err(|error| unshown(&error))
+    }
+
+    /// Who is connected, oldest first.
+    pub async fn presence(&self, id: SessionId, ask: &Ask) -> Result<Vec<Present>, Refusal> {
+        self.inner
+            .mail(id, ask, |reply| Mail::Present { reply })
+            .await
     }
 
     /// What was emitted after `after` (from the oldest kept when `None`), at
@@ -168,12 +240,26 @@ impl Sessions {
     }
 }
 
+fn bad_cursor() -> Refusal {
+    let message = "cursor: give next of the page before";
+    Refusal::Invalid(Problem::new("bad_request", message))
+}
+
+/// Trade and order of the last fill of a page.
+fn fill_place(cursor: &str) -> Result<(u64, u64), Refusal> {
+    let parts = cursor.split_once('.').ok_or_else(bad_cursor)?;
+    match (parts.0.parse(), parts.1.parse()) {
+        (Ok(trade), Ok(order)) => Ok((trade, order)),
+        _ => Err(bad_cursor()),
+    }
+}
+
 /// One page of what is in the log now.
 pub(super) fn page(log: &Log, after: Option<EntryId>) -> Result<view::LogPage, Refusal> {
     let seq = match after {
         Some(after) if after.epoch != *log.epoch() => {
             let message = format!("this log's epoch is {}", log.epoch());
-            return Err(Refusal::Invalid(Problem::new("epoch", message)));
+            return Err(Refusal::Invalid(Problem::new("trimmed", message)));
         }
         Some(after) => after.seq,
         None => log.bottom(),

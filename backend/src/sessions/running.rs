@@ -1,6 +1,7 @@
 //! A running session: one task around one engine. It takes its mail, lets the
 //! market go on, and never has more than one append open.
 
+mod ends;
 mod legs;
 mod losses;
 mod mail;
@@ -19,10 +20,13 @@ use holdfast_session::id::{ClientId, ConnectionId, SessionId};
 use holdfast_session::log::Log;
 use holdfast_session::message::Answer;
 use holdfast_session::ownership::{Claim, Holder, Owner};
+use holdfast_session::terms::Terms;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
+use ends::Alone;
+pub(super) use legs::about;
 pub(super) use mail::Mail;
 use yielding::RELEASED_CHECK;
 
@@ -39,6 +43,8 @@ pub(super) struct Shared {
     pub(super) subject: Option<String>,
     pub(super) created_ms: u64,
     pub(super) log: Mutex<Log>,
+    /// What its user has laid down, for lists.
+    pub(super) terms: Mutex<Terms>,
     /// How many legs each client has.
     attached: Mutex<HashMap<ClientId, usize>>,
 }
@@ -51,6 +57,7 @@ impl Shared {
             subject,
             created_ms,
             log: Mutex::new(log),
+            terms: Mutex::default(),
             attached,
         }
     }
@@ -103,6 +110,7 @@ pub(super) struct Running {
     pub(super) own_mail: mpsc::WeakSender<Mail>,
     pub(super) times: Times,
     pub(super) legs: HashMap<ConnectionId, Arc<Leg>>,
+    pub(super) alone: Alone,
     pub(super) tickets: HashMap<Ticket, oneshot::Sender<Result<Answer, Refusal>>>,
     pub(super) last_ticket: u64,
     pub(super) append: Option<Write>,
@@ -300,6 +308,9 @@ impl Running {
             .is_some_and(|at_ms| self.now_ms() >= at_ms)
         {
             return self.claim_back().await;
+        }
+        if let Goes::Break(over) = self.mind_the_end(now).await {
+            return Goes::Break(over);
         }
         if now >= self.times.snapshot {
             self.times.snapshot = now + self.settings.snapshot_interval;

@@ -3,6 +3,8 @@
 use std::sync::LazyLock;
 
 use holdfast_exchange::Scenario;
+use holdfast_session::journal::Asked;
+use holdfast_session::message::{Command, Problem, SessionRestart};
 
 const FILES: [&str; 6] = [
     include_str!("../../../conf/scenarios/calm.yaml"),
@@ -22,7 +24,7 @@ static ALL: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
 });
 
 /// The scenario of this name, the calm one for none; or what there is.
-pub(super) fn named(name: Option<&str>) -> Result<Scenario, String> {
+pub fn named(name: Option<&str>) -> Result<Scenario, String> {
     let Some(name) = name else {
         return Ok(Scenario::default());
     };
@@ -31,6 +33,32 @@ pub(super) fn named(name: Option<&str>) -> Result<Scenario, String> {
         let names: Vec<_> = ALL.iter().map(|scenario| scenario.name.as_str()).collect();
         format!("no scenario {name:?}; there are {}", names.join(", "))
     })
+}
+
+/// All of them.
+pub fn all() -> &'static [Scenario] {
+    &ALL
+}
+
+/// A restart with the market it names; anything else as it is.
+pub(super) fn resolved(asked: Asked) -> Asked {
+    let Asked::Command(Command::SessionRestart(SessionRestart {
+        scenario: Some(name),
+        seed,
+    })) = &asked
+    else {
+        return asked;
+    };
+    match named(Some(name)) {
+        Ok(scenario) => Asked::Restart {
+            scenario: Box::new(scenario),
+            seed: *seed,
+        },
+        Err(message) => Asked::Unreadable {
+            kind: asked.name().to_owned(),
+            problem: Problem::new("invalid_argument", message),
+        },
+    }
 }
 
 #[cfg(test)]

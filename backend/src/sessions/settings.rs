@@ -25,6 +25,8 @@ pub struct Settings {
     pub patience: Duration,
     /// How many sessions this process runs at most.
     pub sessions_max: usize,
+    /// How many sessions one user may have; anonymous users are not told apart and not counted.
+    pub sessions_per_subject: usize,
     /// How many messages wait in a session's mailbox at most.
     pub mailbox: usize,
 }
@@ -41,6 +43,7 @@ impl Default for Settings {
             idle: Duration::from_secs(120),
             patience: Duration::from_secs(5),
             sessions_max: 10_000,
+            sessions_per_subject: 1_000,
             mailbox: 64,
         }
     }

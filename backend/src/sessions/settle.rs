@@ -9,9 +9,10 @@ use holdfast_session::ownership::{
     Claim, Holder, Owner, Record, ReleaseAnswer, Step, after_release, judge,
 };
 use holdfast_session::trail::Why;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
-use super::running::{Running, Shared, Times};
+use super::listing::is_over;
+use super::running::{Mail, Running, Shared, Times};
 use super::tally::Loss;
 use super::{Ask, Handle, Inner, Refusal};
 use crate::handoff::{ReleaseAsk, Released};
@@ -117,6 +118,18 @@ impl Inner {
             ancestors: found.record.lineage(),
         };
         match self.store.claim(found.id, seen, next).await {
+            Ok(state) if is_over(&found) => {
+                tracing::info!(session = %found.id, "its time is up");
+                let revived = self.revive(found, claim, state).await?;
+                let (reply, ended) = oneshot::channel();
+                // one that has stopped meanwhile is looked at again by whoever asks next
+                if revived.mail.send(Mail::End { reply }).await.is_ok()
+                    && let Ok(ended) = ended.await
+                {
+                    ended?;
+                }
+                Err(Refusal::Ended)
+            }
             Ok(state) => self.revive(found, claim, state).await.map(Some),
             // another was faster, or it was ended or lost: the record says which
             Err(StoreError::Fenced { .. } | StoreError::Missing) => Ok(None),
@@ -200,6 +213,7 @@ impl Inner {
             // a new epoch that is not in the store is another new one after the next crash
             times.snapshot = now;
         }
+        shared.terms.lock().clone_from(engine.terms());
         let task = Running {
             me: self.me.clone(),
             settings: self.settings.clone(),
@@ -216,6 +230,7 @@ impl Inner {
             own_mail: mail.downgrade(),
             times,
             legs: std::collections::HashMap::new(),
+            alone: Default::default(),
             tickets: std::collections::HashMap::new(),
             last_ticket: 0,
             append: None,
@@ -264,10 +279,7 @@ impl Inner {
             return Ok(());
         }
         let message = format!("{} sessions run here already", self.settings.sessions_max);
-        Err(Refusal::Full(Problem::retryable(
-            "too_many_sessions",
-            message,
-        )))
+        Err(Refusal::Full(Problem::retryable("unavailable", message)))
     }
 }
 

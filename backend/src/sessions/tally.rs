@@ -10,6 +10,31 @@ pub struct Tally {
     pub resumes: IntCounterVec,
     /// What a store turned out to have lost.
     pub losses: IntCounterVec,
+    /// What was refused because a quota is used up.
+    pub refusals: IntCounterVec,
+}
+
+/// What users may have only so much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quota {
+    /// Sessions.
+    Sessions,
+    /// WebSockets and streams.
+    Streams,
+    /// Operations on orders a second.
+    Orders,
+}
+
+impl Quota {
+    const ALL: [Self; 3] = [Self::Sessions, Self::Streams, Self::Orders];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Sessions => "sessions",
+            Self::Streams => "streams",
+            Self::Orders => "orders",
+        }
+    }
 }
 
 /// What a store can lose, and what becomes of it.
@@ -64,12 +89,25 @@ impl Tally {
                 "Losses of the store that were found: tail, claim, session, moments, gone",
                 "what",
             ),
+            refusals: counter(
+                "holdfast_backend_quota_refusals_total",
+                "Requests refused because a user's quota is used up: sessions, streams, orders",
+                "quota",
+            ),
         };
         // a counter that is not there cannot be watched
         for loss in Loss::ALL {
             tally.losses.with_label_values(&[loss.name()]);
         }
+        for quota in Quota::ALL {
+            tally.refusals.with_label_values(&[quota.name()]);
+        }
         tally
+    }
+
+    /// A request was refused because a quota is used up.
+    pub fn refused(&self, quota: Quota) {
+        self.refusals.with_label_values(&[quota.name()]).inc();
     }
 
     pub(super) fn lost(&self, what: Loss) {
@@ -82,6 +120,7 @@ impl Tally {
             Start::After(_) => "whole",
             Start::Reset(ResetReason::Epoch) => "epoch",
             Start::Reset(ResetReason::Trimmed) => "trimmed",
+            Start::Reset(ResetReason::Restarted) => "restarted",
             Start::Reset(ResetReason::Ahead) => "ahead",
             Start::Reset(ResetReason::Diverged) => "diverged",
         };

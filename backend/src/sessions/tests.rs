@@ -69,8 +69,8 @@ fn is_chain(deliveries: &[Delivery]) -> bool {
 
 fn create(process: &Process) -> SessionId {
     let request = SessionRequest {
-        scenario: None,
         seed: Some(7),
+        ..SessionRequest::default()
     };
     let session = process
         .block_on(process.sessions.create(None, request))
@@ -432,9 +432,9 @@ fn a_key_is_done_once_and_every_view_fits_its_documented_shape() {
                 .expect("trades")
                 .is_empty()
         );
-        let book = a.sessions.book(id, &ask, "ACME").await.expect("a book");
+        let book = a.sessions.book(id, &ask, "ACME", 50).await.expect("a book");
         assert!(!book.bids.is_empty() && !book.asks.is_empty());
-        let none = a.sessions.book(id, &ask, "NONE").await.err();
+        let none = a.sessions.book(id, &ask, "NONE", 50).await.err();
         assert_eq!(none, Some(Refusal::Missing("symbol")));
         a.sessions.simulator(id, &ask).await.expect("a simulator");
         a.sessions.snapshot(id, &ask).await.expect("a snapshot");

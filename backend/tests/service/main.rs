@@ -1,5 +1,6 @@
 //! The backend over real sockets, with a real store in a file: one binary.
 
+mod complete;
 mod events;
 mod grpc;
 mod health;
@@ -10,4 +11,5 @@ mod processes;
 mod sessions;
 mod support;
 mod tokens;
+mod trade;
 mod websocket;

@@ -30,7 +30,7 @@ pub(crate) async fn symbol(backend: &Running, session: &str) -> String {
         .to_owned()
 }
 
-fn problem(code: &str, status: u16) -> (u16, String) {
+pub(crate) fn problem(code: &str, status: u16) -> (u16, String) {
     (status, code.to_owned())
 }
 
@@ -261,7 +261,7 @@ async fn the_simulator_is_paused_resumed_and_sped_up() {
     );
     assert_eq!(
         post("speed", None).await.problem(),
-        problem("bad_request", 400)
+        problem("unsupported_media_type", 415)
     );
     let far = post("speed", Some(json!({ "speed": 1e9 }))).await;
     assert_eq!(far.problem(), problem("invalid_control", 422));

@@ -1,14 +1,11 @@
 //! What a record does, the first time and at every replay.
 
-use holdfast_exchange::command::Control;
-use holdfast_exchange::{Accepted, Command as Order, OrderId, Refusal};
-
 use super::Engine;
+use super::execute::refused;
 use crate::clients::Number;
 use crate::journal::{Asked, Change, Message, Record};
 use crate::log::{Kind, Log};
-use crate::message::{Answer, AnswerData, Command, Problem};
-use crate::subscription::Channels;
+use crate::message::Answer;
 
 /// How many changes of generation are remembered.
 const CHANGES_MAX: usize = 32;
@@ -68,13 +65,13 @@ impl Engine {
             self.emit(log);
             return Some(answer);
         };
-        let answer = match self.clients.judge(&client, n) {
+        let print = asked.print();
+        let answer = match self.clients.judge(&client, n, print) {
             Number::Next => {
                 let answer = self.execute(n, id, &asked);
                 self.note_executed(generation, Some((&client, n)), &asked, &answer);
-                let tick = self.exchange.tick();
-                self.clients
-                    .answered(&client, asked.name(), answer.clone(), tick);
+                let (what, tick) = ((asked.name(), print), self.exchange.tick());
+                self.clients.answered(&client, what, answer.clone(), tick);
                 answer
             }
             Number::Seen(answer) => answer,
@@ -89,114 +86,5 @@ impl Engine {
         }
         self.emit(log);
         Some(answer)
-    }
-
-    fn execute(&mut self, n: u64, id: Option<crate::id::ConnectionId>, asked: &Asked) -> Answer {
-        let command = match asked {
-            Asked::Command(command) => command,
-            Asked::Unreadable { problem, .. } => return refused(n, problem.clone()),
-            Asked::Nothing => return done(n, AnswerData::default()),
-        };
-        let order = match command {
-            Command::OrderNew(request) => self.exchange.read_order(&request.0),
-            Command::OrderAmend(amend) => self
-                .exchange
-                .read_amend(OrderId(amend.order_id), &amend.changes),
-            Command::OrderCancel(cancel) => Ok(Order::Cancel(OrderId(cancel.order_id))),
-            Command::SimulatorStart(_) => Ok(Order::Control(Control::Start)),
-            Command::SimulatorPause(_) => Ok(Order::Control(Control::Pause)),
-            Command::SimulatorResume(_) => Ok(Order::Control(Control::Resume)),
-            Command::SimulatorStop(_) => Ok(Order::Control(Control::Stop)),
-            Command::SimulatorSpeed(asked) => speed(asked.speed),
-            Command::Subscribe(list) => {
-                return self.channels(n, id, &list.channels, Channels::union);
-            }
-            Command::Unsubscribe(list) => {
-                return self.channels(n, id, &list.channels, Channels::without);
-            }
-        };
-        let tick = self.exchange.tick();
-        let accepted = order.and_then(|order| self.exchange.apply(tick, &order, &mut self.events));
-        match accepted {
-            Ok(accepted) => done(n, data(&accepted)),
-            Err(refusal) => refused(n, problem(&refusal)),
-        }
-    }
-
-    fn channels(
-        &mut self,
-        n: u64,
-        id: Option<crate::id::ConnectionId>,
-        names: &[String],
-        change: fn(Channels, Channels) -> Channels,
-    ) -> Answer {
-        let named = match Channels::named(names.iter().map(String::as_str)) {
-            Ok(named) => named,
-            Err(error) => {
-                return refused(n, Problem::new("unknown_channel", error.to_string()));
-            }
-        };
-        let Some(connection) = id.and_then(|id| self.connections.find_mut(id)) else {
-            let problem = "subscriptions belong to a WebSocket; use ?channels= on event streams";
-            return refused(n, Problem::new("no_connection", problem));
-        };
-        connection.channels = change(connection.channels, named);
-        done(n, AnswerData::default())
-    }
-}
-
-fn speed(speed: f64) -> Result<Order, Refusal> {
-    let thousandths = (speed * 1_000.0).round();
-    if !(100.0..=1_000_000.0).contains(&thousandths) {
-        return Err(Refusal::InvalidControl(
-            "speed has to be 0.1 to 1000".into(),
-        ));
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "range checked"
-    )]
-    let thousandths = thousandths as u32;
-    Ok(Order::Control(Control::Speed(thousandths)))
-}
-
-fn data(accepted: &Accepted) -> AnswerData {
-    match accepted {
-        Accepted::Order(report) => AnswerData {
-            order_id: Some(report.id.0),
-            status: Some(report.status.as_str().into()),
-        },
-        Accepted::Simulator(report) => AnswerData {
-            order_id: None,
-            status: Some(report.state.as_str().into()),
-        },
-        Accepted::Cancelled(_) | Accepted::Done => AnswerData::default(),
-    }
-}
-
-fn problem(refusal: &Refusal) -> Problem {
-    Problem {
-        code: refusal.code().into(),
-        message: refusal.to_string(),
-        retryable: refusal.retryable(),
-    }
-}
-
-fn done(n: u64, data: AnswerData) -> Answer {
-    Answer {
-        n,
-        ok: true,
-        data: Some(data),
-        error: None,
-    }
-}
-
-fn refused(n: u64, problem: Problem) -> Answer {
-    Answer {
-        n,
-        ok: false,
-        data: None,
-        error: Some(problem),
     }
 }

@@ -45,6 +45,10 @@ impl Engine {
             }
         }
         self.events.clear();
+        if std::mem::take(&mut self.began_anew) && !log.pass() {
+            let body = r#"{"reason":"restarted"}"#;
+            log.push(Kind::Reset, None, None, body, at_ms);
+        }
     }
 
     /// Wall time of the present tick: the same at every replay.

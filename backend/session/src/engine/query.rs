@@ -1,13 +1,13 @@
 //! What can be asked of a session without changing it.
 
 use holdfast_exchange::view::SimulatorView;
-use holdfast_exchange::view::{BookView, CandleView, OrderView, PositionView, TradeView};
-use holdfast_exchange::{OrderId, SymbolId};
+use holdfast_exchange::view::{BookView, CandleView, FillView, OrderView, PositionView, TradeView};
+use holdfast_exchange::{OrderId, Quantity, SymbolId, TICK_MS, money_text};
 use serde::Serialize;
 
 use super::Engine;
 use crate::id::ClientId;
-use crate::view::{SimulatorState, Symbol};
+use crate::view::{Balance, SimulatorState, Statistics, Symbol};
 
 /// How many levels of each side a snapshot shows.
 const LEVELS_MAX: usize = 50;
@@ -51,18 +51,80 @@ impl Engine {
         }
     }
 
-    /// The book of a symbol, if there is one of that name.
-    pub fn book(&self, symbol: &str) -> Option<BookView> {
-        self.exchange
-            .symbol(symbol)
-            .map(|symbol| self.book_of(symbol))
+    /// The book of a symbol, if there is one of that name, at most `levels` of each side.
+    pub fn book(&self, symbol: &str, levels: usize) -> Option<BookView> {
+        let symbol = self.exchange.symbol(symbol)?;
+        Some(
+            self.exchange
+                .view_depth(&self.exchange.depth(symbol, levels)),
+        )
     }
 
-    /// The latest trades of a symbol, oldest first.
+    /// The candles of a symbol that are remembered, oldest first, and the running one.
+    pub fn candles(&self, symbol: &str) -> Option<Vec<CandleView>> {
+        let symbol = self.exchange.symbol(symbol)?;
+        Some(self.exchange.view_candles(symbol))
+    }
+
+    /// The user's fills that are remembered, newest first.
+    pub fn fills(&self) -> Vec<FillView> {
+        let newest_first = self.exchange.fills().rev();
+        newest_first
+            .map(|fill| self.exchange.view_fill(fill))
+            .collect()
+    }
+
+    /// The user's money.
+    pub fn balance(&self) -> Balance {
+        let funds = self.exchange.funds();
+        Balance {
+            asset: "cash".into(),
+            balance: money_text(funds.balance),
+            equity: money_text(funds.equity),
+            used: money_text(funds.used),
+            available: money_text(funds.available),
+        }
+    }
+
+    /// What was counted of a symbol over the candles that are remembered.
+    pub fn statistics(&self, name: &str) -> Option<Statistics> {
+        let symbol = self.exchange.symbol(name)?;
+        let instrument = self.exchange.instrument(symbol);
+        let price = |price| instrument.price_text(price);
+        let running = self.exchange.running_candle(symbol);
+        let candles: Vec<_> = self.exchange.candles(symbol).chain(running).collect();
+        let best = self.exchange.depth(symbol, 1);
+        let (bid, ask) = (best.bids.first(), best.asks.first());
+        let spread = bid.zip(ask).map(|(bid, ask)| ask.price - bid.price);
+        let volume = candles
+            .iter()
+            .fold(Quantity::ZERO, |sum, candle| sum + candle.volume);
+        let now = self.exchange.market_time();
+        Some(Statistics {
+            symbol: name.into(),
+            since: candles.first().map_or(now, |candle| candle.start) * TICK_MS,
+            time: now * TICK_MS,
+            open: candles.first().map(|candle| price(candle.open)),
+            high: candles.iter().map(|candle| candle.high).max().map(price),
+            low: candles.iter().map(|candle| candle.low).min().map(price),
+            last: price(self.exchange.last_price(symbol)),
+            volume: instrument.quantity_text(volume),
+            trades: candles.iter().map(|candle| u64::from(candle.trades)).sum(),
+            bid: bid.map(|level| price(level.price)),
+            ask: ask.map(|level| price(level.price)),
+            spread: spread.map(price),
+        })
+    }
+
+    /// The trades of a symbol that are remembered, oldest first.
     pub fn trades(&self, symbol: &str) -> Option<Vec<TradeView>> {
-        self.exchange
-            .symbol(symbol)
-            .map(|symbol| self.trades_of(symbol))
+        let symbol = self.exchange.symbol(symbol)?;
+        let trades = self.exchange.trades(symbol);
+        Some(
+            trades
+                .map(|trade| self.exchange.view_trade(trade))
+                .collect(),
+        )
     }
 
     /// What the user holds.

@@ -1,6 +1,6 @@
 //! The engine as bytes, and back from snapshot and journal.
 
-use holdfast_exchange::{Events, Exchange, TICK_MS};
+use holdfast_exchange::{Events, Exchange, RestoreError, TICK_MS};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -10,6 +10,7 @@ use crate::connections::Connections;
 use crate::id::Epoch;
 use crate::journal::{Record, RecordError};
 use crate::log::Log;
+use crate::terms::Terms;
 use crate::trail::{Place, Trail, Why};
 
 mod past;
@@ -18,10 +19,10 @@ pub use past::Mark;
 
 /// Everything but the exchange, which writes itself.
 #[derive(Serialize, Deserialize)]
-struct State {
-    engine: u32,
-    epoch: Epoch,
-    seq: u64,
+pub(super) struct State {
+    pub(super) engine: u32,
+    pub(super) epoch: Epoch,
+    pub(super) seq: u64,
     anchor_ms: u64,
     length: u64,
     changes: Vec<(u64, u64)>,
@@ -30,10 +31,18 @@ struct State {
     /// Where the trail stands; a build that knows of none drops it, and another begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trail: Option<Place>,
+    /// Since layout 2.
+    #[serde(default, skip_serializing_if = "is_default")]
+    terms: Terms,
 }
 
-/// The version of the layout: the first byte.
-const LAYOUT: u8 = 1;
+/// The newest layout this build reads: the first byte. A state is written in the oldest one that
+/// has what is in it, so that a build that is rolled back reads what it can.
+const LAYOUT: u8 = 2;
+
+fn is_default(terms: &Terms) -> bool {
+    *terms == Terms::default()
+}
 
 /// A session brought back.
 #[derive(Debug)]
@@ -51,9 +60,9 @@ pub struct Revived {
 /// Why a session cannot be brought back here.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ReviveError {
-    /// A later build wrote it; it must go to a build that can read it.
-    #[error("the state was written by a later version")]
-    Later,
+    /// Another build wrote it; it must go to a build that can read it.
+    #[error("the state was written by a version that this build cannot read: {0}")]
+    Later(String),
     /// Another version ran the market there; this one would lead to other entries.
     #[error("the state was written by another version")]
     Other,
@@ -91,11 +100,13 @@ impl Engine {
             clients: self.clients.clone(),
             connections: self.connections.clone(),
             trail: self.trail.as_ref().map(Trail::place),
+            terms: self.terms.clone(),
         };
+        let layout = if is_default(&self.terms) { 1 } else { LAYOUT };
         let own = serde_json::to_vec(&state).ok()?;
         let exchange = self.exchange.snapshot();
         let mut bytes = Vec::with_capacity(own.len() + exchange.len() + 5);
-        bytes.push(LAYOUT);
+        bytes.push(layout);
         bytes.extend(u32::try_from(own.len()).ok()?.to_be_bytes());
         bytes.extend(own);
         bytes.extend(exchange);
@@ -136,18 +147,23 @@ impl Engine {
         })
     }
 
-    fn restore(
+    pub(super) fn restore(
         state: State,
         exchange: &[u8],
         generation: u64,
         catch_up_ms: u64,
     ) -> Result<Self, ReviveError> {
-        let exchange = Exchange::restore(exchange);
+        let exchange = Exchange::restore(exchange).map_err(|error| match error {
+            RestoreError::Format(_) => ReviveError::Later(error.to_string()),
+            _ => ReviveError::Damaged(error.to_string()),
+        })?;
         Ok(Self {
             generation,
-            exchange: exchange.map_err(|error| ReviveError::Damaged(error.to_string()))?,
+            exchange,
             clients: state.clients,
             connections: state.connections,
+            terms: state.terms,
+            began_anew: false,
             anchor_ms: state.anchor_ms,
             length: state.length,
             changes: state.changes,
@@ -177,7 +193,7 @@ impl Engine {
                 return Err(ReviveError::Damaged(missing));
             }
             let record = Record::decode(bytes).map_err(|error| match error {
-                RecordError::Version(_) => ReviveError::Later,
+                RecordError::Version(_) => ReviveError::Later(error.to_string()),
                 RecordError::Damaged(why) => ReviveError::Damaged(why),
             })?;
             self.apply(log, record);
@@ -187,11 +203,13 @@ impl Engine {
 }
 
 /// The session's own state, and the exchange's bytes.
-fn decode(bytes: &[u8]) -> Result<(State, &[u8]), ReviveError> {
+pub(super) fn decode(bytes: &[u8]) -> Result<(State, &[u8]), ReviveError> {
     let damaged = |why: &str| ReviveError::Damaged(why.into());
     let (layout, rest) = bytes.split_first().ok_or_else(|| damaged("empty"))?;
-    if *layout != LAYOUT {
-        return Err(ReviveError::Later);
+    if !(1..=LAYOUT).contains(layout) {
+        return Err(ReviveError::Later(format!(
+            "layout {layout} of the session; this build reads 1 to {LAYOUT}"
+        )));
     }
     let (length, rest) = rest
         .split_first_chunk::<4>()

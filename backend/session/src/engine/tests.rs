@@ -37,11 +37,20 @@ impl Play {
 
     /// Lets so much time pass, then places an order.
     fn trade(&mut self, span_ms: u64) {
+        self.pass(span_ms);
+        self.say(ORDER);
+    }
+
+    fn pass(&mut self, span_ms: u64) {
         self.now_ms += span_ms;
         while self.engine.advance(&mut self.log, self.now_ms) == Advanced::Again {}
+    }
+
+    /// Says a command with the next number, and is answered.
+    fn say(&mut self, text: &str) -> Answer {
         self.n += 1;
         let client: ClientId = "tab".parse().expect("a name");
-        let said = read(&ORDER.replace('N', &self.n.to_string()));
+        let said = read(&text.replace('N', &self.n.to_string()));
         let Said::Command { asked, .. } = said else {
             panic!("a command")
         };
@@ -49,12 +58,13 @@ impl Play {
             connection: None,
             number: Some((client, self.n)),
             asked,
-            ticket: None,
+            ticket: Some(Ticket(self.n)),
         };
         self.engine.submit(incoming).expect("room");
         let batch = self.engine.begin().expect("an append");
         self.journal.extend((batch.length..).zip(batch.records));
-        self.engine.finish(&mut self.log);
+        let mut told = self.engine.finish(&mut self.log);
+        told.pop().expect("an answer").1
     }
 
     fn state(&self) -> Vec<u8> {
@@ -235,3 +245,5 @@ fn without_a_ledger_nothing_is_noted() {
     assert!(play.engine.trail().is_none());
     assert!(play.revive(&play.state()).engine.trail().is_none());
 }
+
+mod commands;

@@ -6,7 +6,7 @@ use super::Engine;
 use crate::id::{ClientId, Epoch};
 use crate::journal::Asked;
 use crate::log::{Kind, Log};
-use crate::message::{Answer, Command, Problem};
+use crate::message::{Answer, Command, Problem, SessionRestart};
 use crate::trail::{Began, DATA_MAX, Entry, Executed, Trail, What, Why};
 
 impl Engine {
@@ -104,7 +104,7 @@ fn concerns_one_connection(asked: &Asked) -> bool {
     match asked {
         Asked::Command(command) => subscribes(command),
         Asked::Nothing => true,
-        Asked::Unreadable { .. } => false,
+        Asked::Restart { .. } | Asked::Unreadable { .. } => false,
     }
 }
 
@@ -114,8 +114,17 @@ fn data(asked: &Asked) -> Box<RawValue> {
     struct Sent {
         data: Box<RawValue>,
     }
-    let Asked::Command(command) = asked else {
-        return RawValue::NULL.to_owned();
+    let restart;
+    let command = match asked {
+        Asked::Command(command) => command,
+        Asked::Restart { scenario, seed } => {
+            restart = Command::SessionRestart(SessionRestart {
+                scenario: Some(scenario.name.clone()),
+                seed: *seed,
+            });
+            &restart
+        }
+        Asked::Nothing | Asked::Unreadable { .. } => return RawValue::NULL.to_owned(),
     };
     let text = serde_json::to_string(command).unwrap_or_default();
     let sent = serde_json::from_str(&text).map(|sent: Sent| sent.data);

@@ -170,3 +170,20 @@ fn both_transports_carry_the_same_data() {
         )
     );
 }
+
+#[test]
+fn a_reset_in_the_log_is_followed_by_a_snapshot_whatever_comes_behind_it() {
+    for coalesce in [Coalesce::None, Coalesce::Second] {
+        let (mut log, mut reader) = (log(), reader(coalesce));
+        book(&mut log, "1.00", "1");
+        log.push(Kind::Reset, None, None, r#"{"reason":"restarted"}"#, 0);
+        book(&mut log, "2.00", "1");
+        let (next, sent) = turn(&mut reader, &log, 0);
+        assert_eq!(sent, vec![(0, 1, "book"), (1, 2, "reset")], "{coalesce:?}");
+        assert_eq!(next, Next::Snapshot);
+        assert_eq!(turn(&mut reader, &log, 0), (Next::Snapshot, vec![]));
+        let snapshot = reader.stand_in("snapshot", log.id(3), "{}".into());
+        assert_eq!((snapshot.prev.seq, snapshot.id.seq), (2, 3));
+        assert_eq!(turn(&mut reader, &log, 0), (Next::Wait, vec![]));
+    }
+}

@@ -11,6 +11,9 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::future::{BoxFuture, OptionFuture};
 use futures_util::{FutureExt, SinkExt};
+use holdfast_session::id::SessionId;
+use holdfast_session::journal::Asked;
+use holdfast_session::message::{Problem, Said, read};
 use serde::Deserialize;
 use tokio::time::{sleep_until, timeout};
 
@@ -18,6 +21,7 @@ use super::heartbeat::{Advice, Beat, Heartbeat};
 use crate::app::Backend;
 use crate::clock::{self, Instant};
 use crate::http::dial::Contract;
+use crate::http::extract::Named;
 use crate::random;
 use crate::sessions::{Attachment, Delivery, Ending, Input, LegEnded, Outgoing, Output};
 
@@ -38,6 +42,8 @@ pub(super) struct Leg {
     unlucky: Option<String>,
     /// Whether a client without a moving proxy was told that this endpoint leaves.
     told_to_leave: bool,
+    session: SessionId,
+    subject: Option<String>,
 }
 
 /// Why a leg is over.
@@ -57,7 +63,7 @@ impl Leg {
         socket: WebSocket,
         attachment: Attachment,
         contract: Contract,
-        unlucky: Option<String>,
+        (named, unlucky): (&Named, Option<String>),
     ) -> Self {
         let beat = backend.config.heartbeat;
         Self {
@@ -71,6 +77,8 @@ impl Leg {
             sending: None,
             unlucky,
             told_to_leave: false,
+            session: named.id,
+            subject: named.ask.subject.clone(),
             backend,
         }
     }
@@ -191,8 +199,9 @@ impl Leg {
     /// A data message. All of them go to the session, which counts what it accepts; pings and
     /// pongs are acted on here besides.
     async fn said(&mut self, text: &str, now: Duration) -> Result<(), End> {
+        let refused = self.refused(text);
         let (input, message) = (self.input.clone(), text.to_owned());
-        self.sending = Some(async move { input.send(message).await }.boxed());
+        self.sending = Some(async move { input.send_or_refuse(message, refused).await }.boxed());
         match transient(text) {
             Some(Transient::Ping { t }) => {
                 let answer = serde_json::json!({ "t": t });
@@ -204,6 +213,25 @@ impl Leg {
             },
             None => Ok(()),
         }
+    }
+
+    /// Why a command must not be done here and now, though the session would. It is answered by the
+    /// session all the same, under its number.
+    fn refused(&self, text: &str) -> Option<Problem> {
+        let Said::Command {
+            asked: Asked::Command(command),
+            ..
+        } = read(text)
+        else {
+            return None;
+        };
+        let (id, subject) = (self.session, self.subject.as_deref());
+        let refused = self.backend.may(id, subject, &command).err()?;
+        Some(Problem {
+            code: refused.code.into_owned(),
+            message: refused.detail,
+            retryable: refused.retryable,
+        })
     }
 
     async fn beat(&mut self) -> Result<(), End> {

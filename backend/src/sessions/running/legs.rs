@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_session::connections::{Connection, Refused};
-use holdfast_session::engine::Start;
+use holdfast_session::engine::{Engine, Start};
 use holdfast_session::id::{ClientId, EntryId};
 use holdfast_session::message::Problem;
 use holdfast_session::reader::Reader;
@@ -12,9 +12,9 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::persist::{Owns, waits};
-use super::{Goes, Mail, Running};
-use crate::sessions::attachment::{Leg, Presence};
-use crate::sessions::{Attachment, Dial, Ending, Input, Output, Refusal, Transport};
+use super::{Goes, Mail, Running, Shared};
+use crate::sessions::attachment::{Leg, Presence, Present};
+use crate::sessions::{Attachment, Dial, Ending, Input, Me, Output, Refusal, Transport};
 use crate::store::StoreError;
 
 /// A message made for one connection: kind, id and body.
@@ -71,12 +71,7 @@ impl Running {
         if let Some(older) = self.legs.remove(&dial.connection) {
             older.end(Ending::Replaced);
         }
-        let leg = Arc::new(Leg::new(
-            dial.connection,
-            dial.attempt,
-            known.client.clone(),
-            known.accepted,
-        ));
+        let leg = Arc::new(Leg::new(dial, known.client.clone(), known.accepted));
         let presence = Arc::new(Presence::new(Arc::clone(&leg), Arc::clone(&self.shared)));
         if self.times.trouble.is_some() {
             leg.notice(waits());
@@ -86,7 +81,8 @@ impl Running {
         let start = self.start(dial);
         self.tally.resumed(&start);
         let (place, opening) = self.opening(dial, &start, &known.client);
-        let answers = (dial.transport == Transport::WebSocket).then_some(known.client);
+        let both_ways = matches!(dial.transport, Transport::WebSocket | Transport::GrpcTrade);
+        let answers = both_ways.then_some(known.client);
         let reader = Reader::new(place.clone(), known.channels, known.coalesce, answers);
         Ok(Attachment {
             position: place.to_string(),
@@ -117,7 +113,7 @@ impl Running {
             .map_err(|refused| match refused {
                 Refused::Superseded { highest } => Refusal::Superseded { highest },
                 Refused::Full => Refusal::Full(Problem::retryable(
-                    "too_many_connections",
+                    "quota_exceeded",
                     "the session remembers too many connections; come again later",
                 )),
             })
@@ -197,18 +193,15 @@ impl Running {
 
     /// The session as it is shown.
     pub(super) fn about(&self, top: &EntryId) -> Session {
-        Session {
-            id: self.shared.id.to_string(),
-            state: self.engine.simulator_state(),
-            endpoint: self.me.endpoint.to_string(),
-            epoch: top.epoch.to_string(),
-            seq: top.seq,
-            symbols: self.engine.symbols(),
-            scenario: self.engine.scenario().into(),
-            seed: self.engine.seed(),
-            generation: self.engine.generation(),
-            created_ms: self.shared.created_ms,
-        }
+        about(&self.shared, &self.engine, &self.me, top, self.active_ms())
+    }
+
+    /// Who is connected, oldest first.
+    pub(super) fn present(&self) -> Vec<Present> {
+        let there = self.legs.values().filter(|leg| !leg.is_over());
+        let mut present: Vec<_> = there.map(|leg| leg.present()).collect();
+        present.sort_by(|a, b| (a.since_ms, &a.client).cmp(&(b.since_ms, &b.client)));
+        present
     }
 
     /// The log has grown: whoever wants every entry is woken.
@@ -226,6 +219,35 @@ impl Running {
                 leg.accept(known.accepted, known.channels);
             }
         }
+    }
+}
+
+/// A session as it is shown.
+pub(in crate::sessions) fn about(
+    shared: &Shared,
+    engine: &Engine,
+    me: &Me,
+    top: &EntryId,
+    active_ms: u64,
+) -> Session {
+    let terms = engine.terms();
+    Session {
+        id: shared.id.to_string(),
+        state: engine.simulator_state(),
+        endpoint: me.endpoint.to_string(),
+        epoch: top.epoch.to_string(),
+        seq: top.seq,
+        symbols: engine.symbols(),
+        scenario: engine.scenario().into(),
+        seed: engine.seed(),
+        generation: engine.generation(),
+        created_ms: shared.created_ms,
+        labels: terms.labels.clone(),
+        expires_ms: terms.expires_ms,
+        idle_expires_ms: terms.idle_expires_ms,
+        cancel_on_disconnect_ms: terms.cancel_on_disconnect_ms,
+        active_ms,
+        forked_from: terms.forked_from.clone(),
     }
 }
 

@@ -6,15 +6,16 @@ use holdfast_session::engine::{Engine, Incoming, Ticket};
 use holdfast_session::id::{ClientId, ConnectionId, EntryId};
 use holdfast_session::journal::Asked;
 use holdfast_session::log::Log;
-use holdfast_session::message::{Answer, Said, read};
-use holdfast_session::view::LogPage;
+use holdfast_session::message::{Answer, Problem, Said, read};
+use holdfast_session::view::{LogPage, Session};
 use tokio::sync::oneshot;
 
 use super::{Goes, Over, Running};
 use crate::clock;
 use crate::handoff::Released;
 use crate::sessions::queries::page;
-use crate::sessions::{Attachment, Dial, Refusal};
+use crate::sessions::{Attachment, Dial, Present, Refusal, scenarios};
+use crate::store::Fence;
 
 /// One piece of mail.
 pub(in crate::sessions) enum Mail {
@@ -28,6 +29,8 @@ pub(in crate::sessions) enum Mail {
         connection: ConnectionId,
         attempt: u32,
         text: String,
+        /// Why a command must not be done.
+        refused: Option<Problem>,
     },
     /// A command without a connection.
     Command {
@@ -41,6 +44,16 @@ pub(in crate::sessions) enum Mail {
     Log {
         after: Option<EntryId>,
         reply: oneshot::Sender<Result<LogPage, Refusal>>,
+    },
+    /// Where the session is, for whoever reads its past.
+    Whereabouts { reply: oneshot::Sender<Place> },
+    /// What the session is, and what it was asked to be like.
+    About {
+        reply: oneshot::Sender<(Session, Option<u64>)>,
+    },
+    /// Who is connected.
+    Present {
+        reply: oneshot::Sender<Vec<Present>>,
     },
     /// A slow reader needs everything.
     Snapshot {
@@ -62,6 +75,16 @@ pub(in crate::sessions) enum Mail {
 /// A question, asked of the engine and the log where they are.
 pub(in crate::sessions) type Query = Box<dyn FnOnce(&Engine, &Log) + Send>;
 
+/// Where a session is.
+pub(in crate::sessions) struct Place {
+    /// What to ask the store with.
+    pub(in crate::sessions) fence: Fence,
+    /// The last entry of its log.
+    pub(in crate::sessions) top: EntryId,
+    /// The tick of its journal.
+    pub(in crate::sessions) tick: u64,
+}
+
 impl Running {
     pub(super) async fn take(&mut self, mail: Mail) -> Goes {
         self.times.asked = clock::now();
@@ -71,20 +94,33 @@ impl Running {
                 connection,
                 attempt,
                 text,
-            } => self.say(connection, attempt, text),
+                refused,
+            } => self.say(connection, attempt, text, refused),
             Mail::Command {
                 number,
                 asked,
                 reply,
             } => self.command(number, asked, reply),
             // who asks is told so, and asks who has the session by then
-            Mail::Query(_) | Mail::Log { .. } | Mail::Snapshot { .. } if !self.holder.serves() => {}
+            Mail::Query(_)
+            | Mail::Log { .. }
+            | Mail::Snapshot { .. }
+            | Mail::Whereabouts { .. }
+            | Mail::About { .. }
+            | Mail::Present { .. }
+                if !self.holder.serves() => {}
             Mail::Query(query) => query(&self.engine, &self.shared.log.lock()),
             Mail::Log { after, reply } => {
                 let page = self.page(after).await;
                 // the asker may have gone meanwhile
                 drop(reply.send(page));
             }
+            Mail::Whereabouts { reply } => drop(reply.send(self.place())),
+            Mail::About { reply } => {
+                let about = self.about(&self.place().top);
+                drop(reply.send((about, self.engine.terms().asked)));
+            }
+            Mail::Present { reply } => drop(reply.send(self.present())),
             Mail::Snapshot { client, reply } => {
                 // the reader may have gone meanwhile
                 drop(reply.send(self.whole(client.as_ref())));
@@ -104,7 +140,22 @@ impl Running {
         page(&self.shared.log.lock(), after)
     }
 
-    fn say(&mut self, connection: ConnectionId, attempt: u32, text: String) {
+    fn place(&self) -> Place {
+        let log = self.shared.log.lock();
+        Place {
+            fence: self.fence(),
+            top: log.id(log.top()),
+            tick: self.engine.tick(),
+        }
+    }
+
+    fn say(
+        &mut self,
+        connection: ConnectionId,
+        attempt: u32,
+        text: String,
+        refused: Option<Problem>,
+    ) {
         let Some(leg) = self
             .legs
             .get(&connection)
@@ -122,7 +173,13 @@ impl Running {
             Said::Command { n, asked } => Incoming {
                 connection: Some(connection),
                 number: number(Some(*n)),
-                asked: asked.clone(),
+                asked: match &refused {
+                    Some(problem) => Asked::Unreadable {
+                        kind: asked.name().to_owned(),
+                        problem: problem.clone(),
+                    },
+                    None => scenarios::resolved(asked.clone()),
+                },
                 ticket: None,
             },
             Said::Nothing | Said::Nonsense(_) => Incoming {
@@ -137,6 +194,7 @@ impl Running {
                 connection,
                 attempt,
                 text,
+                refused,
             });
             return;
         }

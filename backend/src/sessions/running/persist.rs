@@ -87,6 +87,7 @@ impl Running {
             self.tell_accepted();
             told
         };
+        self.publish_terms();
         for (ticket, answer) in told {
             if let Some(reply) = self.tickets.remove(&ticket) {
                 // the asker may have gone; the answer is kept under its number
@@ -94,6 +95,16 @@ impl Running {
             }
         }
         self.wake_legs();
+    }
+
+    /// What the user has just laid down is found in lists at once.
+    pub(super) fn publish_terms(&mut self) {
+        let mut published = self.shared.terms.lock();
+        if *published != *self.engine.terms() {
+            published.clone_from(self.engine.terms());
+            drop(published);
+            self.times.snapshot = clock::now();
+        }
     }
 
     /// The store did not do what was asked, or did not say so.
@@ -275,7 +286,8 @@ impl Running {
 
     /// Regularly: whether this still is the owner, and whether anybody cares.
     pub(super) async fn open_check(&mut self, now: Instant) -> Goes {
-        let is_idle = now.duration_since(self.times.asked) >= self.settings.idle;
+        let asked_ago = now.duration_since(self.times.asked);
+        let is_idle = asked_ago >= self.settings.idle && !self.owes_cancel();
         if self.holder.serves() && self.is_alone() && (is_idle || self.leaving) {
             return self.lay_down().await;
         }

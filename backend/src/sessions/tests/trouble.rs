@@ -89,7 +89,7 @@ fn while_the_store_is_gone_commands_are_refused_and_nothing_is_lost() {
             "{refused:?}"
         );
         assert!(
-            a.sessions.book(id, &ask, "ACME").await.is_ok(),
+            a.sessions.book(id, &ask, "ACME", 50).await.is_ok(),
             "reading goes on"
         );
         a.store.set(Fails::Not);
