@@ -65,6 +65,12 @@ impl Checker<'_> {
     }
 
     fn whole(&mut self, file: &file::Config) -> Config {
+        let exchange = file.exchange.as_ref();
+        if exchange.is_some_and(|exchange| exchange.address.is_some()) {
+            let why = "exchanges run in the process of their sessions in this version";
+            let right = "leave it out, and let proxies and clients reach that backend itself";
+            self.wrong("exchange.address", format!("{why}; {right}"));
+        }
         // nobody sees the empty name: what is wrong has been noted
         let store = self.store(&file.store);
         let store = store.unwrap_or_else(|| Store::Sqlite(PathBuf::new()));

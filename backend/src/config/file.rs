@@ -67,6 +67,9 @@ pub struct Config {
     /// What clients may use besides orders and market data.
     #[serde(default)]
     pub features: Features,
+    /// Where the exchanges run. Default: in this process.
+    #[serde(default)]
+    pub exchange: Option<Exchange>,
 }
 
 /// Exactly one of the stores there are.
@@ -332,6 +335,15 @@ impl Default for Features {
             shocks: true,
         }
     }
+}
+
+/// Where the exchanges run.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// Of another process. Refused by this version: exchanges run where their sessions do.
+    #[serde(default)]
+    pub address: Option<String>,
 }
 
 /// How the process leaves.

@@ -87,6 +87,12 @@ pub(super) async fn fills(
     named: Named,
     Parameters(query): Parameters<FillQuery>,
 ) -> Result<Json<FillPage>, Failure> {
+    if query
+        .order
+        .is_some_and(|order| i64::try_from(order).is_err())
+    {
+        return Err(Failure::bad_request("order is out of range; below 2^63"));
+    }
     let query = FillsQuery {
         symbol: query.symbol,
         order_id: query.order,

@@ -8,6 +8,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use holdfast_proto::error::Code;
 use holdfast_session::id::{ClientId, EndpointId, SessionId};
 use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
@@ -123,13 +124,18 @@ impl<T: DeserializeOwned + Default> FromRequest<Arc<Backend>> for OptionalBody<T
         let bytes = axum::body::to_bytes(body, limit)
             .await
             .map_err(|_| too_large(limit))?;
-        if bytes.is_empty() {
+        if bytes.is_empty() || (bytes.trim_ascii() == b"null" && is_json(&parts.headers)) {
             return Ok(Self(T::default()));
         }
         let request = Request::from_parts(parts, bytes.into());
         let Body(value) = Body::from_request(request, backend).await?;
         Ok(Self(value))
     }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let content = headers.get(CONTENT_TYPE);
+    content.is_some_and(|content| content.as_bytes().starts_with(b"application/json"))
 }
 
 fn too_large(limit: usize) -> Failure {

@@ -18,7 +18,7 @@ use crate::health::{Health, Live, Readiness, WebSocketHealth};
 
 /// How this endpoint is, with everything it depends on.
 #[utoipa::path(
-    get, path = "/health", tag = "health",
+    get, path = "/health", tag = "health", operation_id = "read_health",
     responses((status = 200, description = "Also when degraded", body = Health), Any)
 )]
 pub(super) async fn health(State(backend): State<Arc<Backend>>) -> Response {
@@ -27,7 +27,7 @@ pub(super) async fn health(State(backend): State<Arc<Backend>>) -> Response {
 
 /// The process lives: it answers.
 #[utoipa::path(
-    get, path = "/health/live", tag = "health",
+    get, path = "/health/live", tag = "health", operation_id = "read_liveness",
     responses((status = 200, description = "It lives", body = Live), Any)
 )]
 pub(super) async fn live() -> Response {
@@ -37,7 +37,7 @@ pub(super) async fn live() -> Response {
 /// Whether to send clients here. 200 while draining, too: the state says it, and every proxy
 /// draws its own conclusion.
 #[utoipa::path(
-    get, path = "/health/ready", tag = "health",
+    get, path = "/health/ready", tag = "health", operation_id = "read_readiness",
     responses((status = 200, description = "Its state", body = Readiness), Any)
 )]
 pub(super) async fn ready(State(backend): State<Arc<Backend>>) -> Response {
@@ -47,7 +47,7 @@ pub(super) async fn ready(State(backend): State<Arc<Backend>>) -> Response {
 /// Whether WebSockets get through: in words, or, asked with an upgrade, by taking one and
 /// answering its pings.
 #[utoipa::path(
-    get, path = "/health/websocket", tag = "health",
+    get, path = "/health/websocket", tag = "health", operation_id = "read_websocket_health",
     responses(
         (status = 200, description = "Asked without an upgrade", body = WebSocketHealth),
         (status = 101, description = "A WebSocket that answers pings"),

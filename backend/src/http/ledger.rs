@@ -18,10 +18,12 @@ use crate::failure::{Failure, Hint};
 use crate::ledger::read::{self, Key, Listing, Question};
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Query {
     /// Of this session alone. Needed by who has not signed in.
     session: Option<String>,
     /// At most so many: 1 to 500, 100 by default.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// `next` of the page before.
     cursor: Option<String>,
@@ -182,7 +184,8 @@ rows! {
 
 /// Lists the caller's sessions, those that have ended, too.
 #[utoipa::path(
-    get, path = "/api/v1/ledger/sessions", tag = "ledger", params(Query),
+    get, path = "/api/v1/ledger/sessions", tag = "ledger", operation_id = "list_past_sessions",
+    params(Query),
     responses((status = 200, description = "A page", body = LedgerPage<PastSession>), OfLedger)
 )]
 pub(super) async fn sessions(
@@ -195,7 +198,8 @@ pub(super) async fn sessions(
 
 /// Lists the caller's orders over all sessions, those that changed last first.
 #[utoipa::path(
-    get, path = "/api/v1/ledger/orders", tag = "ledger", params(Query),
+    get, path = "/api/v1/ledger/orders", tag = "ledger", operation_id = "list_past_orders",
+    params(Query),
     responses((status = 200, description = "A page", body = LedgerPage<PastOrder>), OfLedger)
 )]
 pub(super) async fn orders(
@@ -208,7 +212,8 @@ pub(super) async fn orders(
 
 /// Lists the caller's fills over all sessions.
 #[utoipa::path(
-    get, path = "/api/v1/ledger/fills", tag = "ledger", params(Query),
+    get, path = "/api/v1/ledger/fills", tag = "ledger", operation_id = "list_past_fills",
+    params(Query),
     responses((status = 200, description = "A page", body = LedgerPage<PastFill>), OfLedger)
 )]
 pub(super) async fn fills(
@@ -221,7 +226,8 @@ pub(super) async fn fills(
 
 /// Lists what was asked of the caller's sessions, and what else happened to them.
 #[utoipa::path(
-    get, path = "/api/v1/ledger/audit", tag = "ledger", params(Query),
+    get, path = "/api/v1/ledger/audit", tag = "ledger", operation_id = "list_past_acts",
+    params(Query),
     responses((status = 200, description = "A page", body = LedgerPage<PastAct>), OfLedger)
 )]
 pub(super) async fn audit(

@@ -21,6 +21,7 @@ pub(super) const ATTEMPT: HeaderName = HeaderName::from_static("holdfast-attempt
 
 /// Why a request was not done.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProblemDetails)]
 pub(super) struct Problem {
     /// `urn:holdfast:error:<code>`.
     #[serde(rename = "type")]
