@@ -1,6 +1,7 @@
 //! The backend over real sockets, with a real store in a file: one binary.
 
 mod complete;
+mod contract;
 mod events;
 mod grpc;
 mod health;
