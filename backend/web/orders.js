@@ -13,16 +13,11 @@ export class Orders {
     this.run = run;
     /** The order that is being changed, and its inputs by field. */
     this.amended = null;
-    $("cancel-all").onclick = () => this.#cancelAll();
+    $("cancel-all").onclick = () => this.run("order.cancel_all", {});
     $("orders-all").onchange = () => desk.touch("orders");
     desk.part("orders", 100, () => this.#draw());
     desk.part("fills", 150, () => this.#fills());
     desk.part("positions", 150, () => this.#positions());
-  }
-
-  async #cancelAll() {
-    const cancel = ({ order_id: id }) => this.run("order.cancel", { order_id: id });
-    await Promise.all(this.desk.working.map(cancel));
   }
 
   #draw() {

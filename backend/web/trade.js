@@ -1,6 +1,6 @@
 // The page of the exchange: who you are, your sessions, and the parts of the desk put together.
 import { Desk } from "/desk.js";
-import { $, element, makeButton, note, say, words } from "/dom.js";
+import { $, element, makeButton, note, option, say, words } from "/dom.js";
 import { Connection } from "/holdfast.js";
 import { Link } from "/link.js";
 import { Market } from "/market.js";
@@ -66,6 +66,20 @@ async function showSessions() {
   return true;
 }
 
+/** The markets there are to choose from. */
+async function showScenarios() {
+  const { scenarios } = await api("/api/v1/scenarios");
+  for (const id of ["scenario", "restart-scenario"]) {
+    $(id).replaceChildren(...scenarios.map(({ name }) => option(name, words(name))));
+  }
+  const describe = () => {
+    const chosen = scenarios.find(({ name }) => name === $("scenario").value);
+    $("scenario-hint").textContent = chosen?.description ?? "";
+  };
+  $("scenario").onchange = describe;
+  describe();
+}
+
 // --- session --------------------------------------------------------------------------------
 
 async function create(event) {
@@ -109,8 +123,9 @@ async function enter(id) {
 }
 
 /** What can be traded; another market may have other symbols. */
-function offer({ seed, symbols }) {
+function offer({ scenario, seed, symbols }) {
   $("seed-shown").textContent = seed;
+  $("restart-scenario").value = scenario;
   if (JSON.stringify(symbols) === JSON.stringify([...desk.symbols.values()])) return;
   desk.symbols = new Map(symbols.map((symbol) => [symbol.symbol, symbol]));
   market.offer(symbols, look);
@@ -145,6 +160,7 @@ async function end() {
 
 $("sign-in").onclick = () => signIn().catch((error) => say($("welcome-hint"), error.message, true));
 $("start").onsubmit = create;
+showScenarios().catch((error) => say($("scenario-hint"), error.message, true));
 
 // somebody who never signed in here needs not be refused first
 if (localStorage.getItem("holdfast-subject")) {

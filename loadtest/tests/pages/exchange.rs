@@ -256,11 +256,47 @@ async fn a_market_is_chosen_and_its_time_is_controlled() {
     window
         .text_until(what, "#simulator-state", &state("paused"))
         .await;
+    let (what, time) = ("it steps on", window.text("#market-time").await);
+    window.click("#step").await;
+    window
+        .text_until(what, "#market-time", &format!("text > {time:?}"))
+        .await;
+
     window.click("#pause").await;
     let what = "it runs on as fast as before";
     window
         .text_until(what, "#simulator-state", &state("running × 50"))
         .await;
+
+    window.choose("#speed", "1").await;
+    window.click(".simulation summary").await;
+    window.click("#shock-halt").await;
+    let halted = "text.includes('ACME: halted')";
+    window
+        .text_until("trading is halted", "#journal", halted)
+        .await;
+    window.choose("#order-type", "market").await;
+    window.click("#buy").await;
+    let refused = "text.includes('(halted)')";
+    window
+        .text_until("nobody can trade", "#order-answer", refused)
+        .await;
+
+    window
+        .click(".simulation details:nth-of-type(2) summary")
+        .await;
+    window.choose("#restart-scenario", "thin_book").await;
+    window.click("#restart button").await;
+    let anew = "text.includes('reset: restarted')";
+    window
+        .text_until("the market begins anew", "#journal", anew)
+        .await;
+    let thin = "text === 'thin book'";
+    window
+        .text_until("it is another one", "#scenario-name", thin)
+        .await;
+    ticks(window).await;
+    assert_eq!(window.number("#c-gaps").await, 0);
     stage.window.close().await;
 }
 

@@ -226,6 +226,41 @@ scenes.changeTransport = async () => {
   return said;
 };
 
+/** Every command there is, on both transports; what was refused. */
+scenes.everyCommand = async () => {
+  const refused = [];
+  for (const transport of ["websocket", "sse"]) {
+    const seen = await begin({ transport });
+    await entries(seen);
+    const say = async (type, data) => {
+      const answer = await seen.connection.command(type, data);
+      if (!answer.ok) refused.push([transport, type, answer.error]);
+      return answer.data;
+    };
+    const { order_id } = await say("order.new", order());
+    await say("order.amend", { order_id, price: "81.00" });
+    await say("order.cancel", { order_id });
+    const operations = [{ type: "order.new", data: order() }, { type: "order.new", data: order() }];
+    await say("order.batch", { operations });
+    await say("order.cancel_after", { after: "10m" });
+    await say("order.cancel_all", { symbol: "ACME", side: "buy" });
+    await say("simulator.pause");
+    await say("simulator.step", { ticks: 10 });
+    await say("simulator.jump", { by: "1s" });
+    await say("simulator.resume");
+    await say("simulator.speed", { speed: 2 });
+    await say("simulator.shock", { type: "news", symbol: "ACME", basis_points: 50 });
+    await say("session.update", { labels: { "a-label": "\u2028 two lines" } });
+    await say("session.restart", { seed: 7 });
+    await until("it begins anew", () => seen.types.includes("reset"));
+    await entries(seen);
+    if (seen.connection.stats.gaps > 0) refused.push([transport, "gaps"]);
+    await agrees(seen);
+    close(seen);
+  }
+  return refused;
+};
+
 /** What is sent changes on one transport and stays so on the other. */
 scenes.channels = async () => {
   const seen = await begin();

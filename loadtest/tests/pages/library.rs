@@ -55,6 +55,9 @@ async fn the_library_has_commands_executed_once() {
         "refused": "would_take_liquidity", "refusedTries": 1 });
     assert_eq!(said, right, "answers lost with their request");
 
+    let refused = scene(&stage, "everyCommand()").await;
+    assert_eq!(refused, json!([]), "commands that one transport lacks");
+
     let said = scene(&stage, "changeTransport()").await;
     let right = json!({ "refused": [], "gaps": 0, "reconnects": 0, "orders": 3, "missed": [] });
     assert_eq!(
