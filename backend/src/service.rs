@@ -27,11 +27,12 @@ use crate::app::Backend;
 pub(crate) fn router(backend: &Arc<Backend>, health: HealthServer<impl Health>) -> Router {
     let limit = backend.config.limits.body;
     let service = Service(Arc::clone(backend));
-    let reflection = Builder::configure()
-        .register_encoded_file_descriptor_set(holdfast_proto::DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .expect("the descriptors were made by the compiler");
+    let reflection = || {
+        Builder::configure()
+            .register_encoded_file_descriptor_set(holdfast_proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let whole = "the descriptors were made by the compiler";
     let sessions = SessionsServer::new(service.clone()).max_decoding_message_size(limit);
     let exchange = ExchangeServer::new(service.clone()).max_decoding_message_size(limit);
     let tokens = TokensServer::new(service.clone()).max_decoding_message_size(limit);
@@ -43,7 +44,9 @@ pub(crate) fn router(backend: &Arc<Backend>, health: HealthServer<impl Health>) 
         .add_service(tokens)
         .add_service(handoff)
         .add_service(health)
-        .add_service(reflection);
+        .add_service(reflection().build_v1().expect(whole))
+        // older tools, such as grpcurl before 1.8.8, ask for nothing else
+        .add_service(reflection().build_v1alpha().expect(whole));
     routes.routes().into_axum_router()
 }
 
