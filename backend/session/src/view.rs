@@ -210,7 +210,8 @@ pub struct Order {
     pub symbol: String,
     /// Buy or sell.
     pub side: Side,
-    /// How it is priced: `limit`, `market`, `stop`, `stop_limit`, `take_profit`, `trailing_stop`.
+    /// How it is priced: `limit`, `market`, `stop`, `stop_limit`, `take_profit`,
+    /// `take_profit_limit`, `trailing_stop`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Where it stands: `waiting`, `open`, `partially_filled`, `filled`, `cancelled`,

@@ -7,6 +7,7 @@ mod grpc;
 mod health;
 mod http;
 mod ledger;
+mod order_types;
 mod owners;
 mod processes;
 mod sessions;

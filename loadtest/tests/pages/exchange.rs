@@ -129,6 +129,10 @@ const KINDS: &[(&str, &[(&str, &str)])] = &[
         &[("#order-stop", "120"), ("#order-price", "121")],
     ),
     ("take_profit", &[("#order-stop", "80")]),
+    (
+        "take_profit_limit",
+        &[("#order-stop", "80"), ("#order-price", "79")],
+    ),
     ("trailing_stop", &[("#order-trail", "20")]),
     (
         "iceberg",

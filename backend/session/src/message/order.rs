@@ -26,8 +26,9 @@ pub struct OrderShape {
     pub symbol: String,
     /// Buy or sell.
     pub side: Side,
-    /// `limit`, `market`, `stop`, `stop_limit`, `take_profit`, `trailing_stop`, `iceberg`,
-    /// `post_only`; by default `limit` with a price and `market` without.
+    /// `limit`, `market`, `stop`, `stop_limit`, `take_profit`, `take_profit_limit`,
+    /// `trailing_stop`, `iceberg`, `post_only`; by default `limit` with a price and `market`
+    /// without.
     #[serde(rename = "type", default)]
     #[schema(value_type = Option<TypeName>)]
     #[schemars(with = "Option<TypeName>")]
@@ -41,7 +42,7 @@ pub struct OrderShape {
     /// The limit; a multiple of the symbol's tick.
     #[serde(default)]
     pub price: Option<Decimal>,
-    /// What wakes a stop, stop-limit or take-profit order.
+    /// What wakes a stop, stop-limit, take-profit or take-profit-limit order.
     #[serde(default)]
     pub stop_price: Option<Decimal>,
     /// How far a trailing stop stays behind the market.
@@ -81,6 +82,7 @@ pub enum TypeName {
     Stop,
     StopLimit,
     TakeProfit,
+    TakeProfitLimit,
     TrailingStop,
     Iceberg,
     PostOnly,
@@ -216,5 +218,38 @@ fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::
     match Either::deserialize(deserializer)? {
         Either::Number(number) => Ok(number),
         Either::Text(text) => text.parse().map_err(de::Error::custom),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_exchange::request::OrderType;
+
+    use super::*;
+
+    /// Whoever adds a type to the exchange does not get by here.
+    const fn described(kind: OrderType) -> TypeName {
+        match kind {
+            OrderType::Limit => TypeName::Limit,
+            OrderType::Market => TypeName::Market,
+            OrderType::Stop => TypeName::Stop,
+            OrderType::StopLimit => TypeName::StopLimit,
+            OrderType::TakeProfit => TypeName::TakeProfit,
+            OrderType::TakeProfitLimit => TypeName::TakeProfitLimit,
+            OrderType::TrailingStop => TypeName::TrailingStop,
+            OrderType::Iceberg => TypeName::Iceberg,
+            OrderType::PostOnly => TypeName::PostOnly,
+        }
+    }
+
+    #[test]
+    fn the_types_that_are_described_are_those_that_are_read() {
+        let schema = serde_json::to_value(schemars::schema_for!(TypeName)).expect("JSON");
+        let names = schema["enum"].as_array().expect("names");
+        assert_eq!(names.len(), 9, "{schema}");
+        for name in names {
+            let read: OrderType = serde_json::from_value(name.clone()).expect("a type");
+            assert_eq!(&serde_json::to_value(described(read)).expect("JSON"), name);
+        }
     }
 }

@@ -27,6 +27,7 @@ pub(in crate::service) fn order_request(
         OrderType::Stop => Some(Kind::Stop),
         OrderType::StopLimit => Some(Kind::StopLimit),
         OrderType::TakeProfit => Some(Kind::TakeProfit),
+        OrderType::TakeProfitLimit => Some(Kind::TakeProfitLimit),
         OrderType::TrailingStop => Some(Kind::TrailingStop),
         OrderType::Iceberg => Some(Kind::Iceberg),
         OrderType::PostOnly => Some(Kind::PostOnly),
