@@ -31,7 +31,8 @@ pub enum Code {
     Gap,
     /// The number or key was used for another command.
     KeyReused,
-    /// The command was answered, and only the last 256 answers of a client are kept.
+    /// The command was done and answered, and its answer is kept no more: 256 of a client are,
+    /// 64 KiB of a session.
     AnswerForgotten,
     /// The place in the log is no longer kept, or belongs to another log.
     Trimmed,

@@ -1,7 +1,10 @@
 //! Commands are numbered per client and done once. What each came to is kept,
-//! so that a repeated number is answered again and not done again.
+//! so that a repeated number is answered again and not done again. A session
+//! keeps only so many bytes of answers; the oldest of them go first, whosever
+//! they are. That their commands were done is still known then.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,13 +15,34 @@ use crate::view::CommandEntry;
 /// How many answers are kept per client.
 pub const ANSWERS_MAX: usize = 256;
 
+/// How many bytes of answers one session keeps, all clients together, as JSON. The newest answer
+/// is kept whatever its size.
+pub const ANSWERS_BYTES_MAX: usize = 64 << 10;
+
 /// How many clients one session remembers.
 pub const CLIENTS_MAX: usize = 1_024;
 
 /// What has been done for each client.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written")]
 pub struct Clients {
     known: BTreeMap<ClientId, Client>,
+    /// Of all answers that are kept.
+    #[serde(skip)]
+    bytes: usize,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    known: BTreeMap<ClientId, Client>,
+}
+
+impl From<Written> for Clients {
+    fn from(Written { known }: Written) -> Self {
+        let answers = known.values().flat_map(|client| &client.answers);
+        let bytes = answers.map(Kept::bytes).sum();
+        Self { known, bytes }
+    }
 }
 
 /// What to do about a number.
@@ -69,21 +93,40 @@ impl Clients {
         answer: Answer,
         tick: u64,
     ) {
-        let known = self.known.entry(client.clone()).or_default();
-        known.last = answer.n;
-        known.tick = tick;
-        if known.answers.len() == ANSWERS_MAX {
-            known.answers.pop_front();
-        }
+        let n = answer.n;
         let entry = CommandEntry {
-            n: answer.n,
+            n,
             kind: kind.into(),
             answer,
         };
-        known.answers.push_back(Kept {
+        let kept = Kept {
             entry,
             print: Some(print),
-        });
+            tick,
+        };
+        let bytes = kept.bytes();
+        while self.bytes + bytes > ANSWERS_BYTES_MAX && self.drop_oldest() {}
+        let known = self.known.entry(client.clone()).or_default();
+        known.last = n;
+        known.tick = tick;
+        if known.answers.len() == ANSWERS_MAX {
+            self.bytes -= known.answers.pop_front().map_or(0, |kept| kept.bytes());
+        }
+        known.answers.push_back(kept);
+        self.bytes += bytes;
+    }
+
+    /// Drops the answer that was given first, of those of one tick the one of the first client by
+    /// name; says whether there was one.
+    fn drop_oldest(&mut self) -> bool {
+        let given = |client: &Client| client.answers.front().map(|kept| kept.tick);
+        let clients = self.known.values_mut();
+        let oldest = clients
+            .filter(|client| !client.answers.is_empty())
+            .min_by_key(|client| given(client));
+        let dropped = oldest.and_then(|client| client.answers.pop_front());
+        self.bytes -= dropped.as_ref().map_or(0, Kept::bytes);
+        dropped.is_some()
     }
 
     /// The highest number answered; 0 for a client never heard of.
@@ -110,7 +153,9 @@ impl Clients {
 
     /// Forgets a client: its next command is number 1 again.
     pub fn forget(&mut self, client: &ClientId) {
-        self.known.remove(client);
+        let forgotten = self.known.remove(client);
+        let answers = forgotten.iter().flat_map(|client| &client.answers);
+        self.bytes -= answers.map(Kept::bytes).sum::<usize>();
     }
 
     /// How many are remembered.
@@ -140,6 +185,32 @@ struct Kept {
     /// Tells what was asked from anything else; not known of commands of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     print: Option<u64>,
+    /// When it was done; 0 of commands of earlier versions, which makes them the oldest.
+    #[serde(default)]
+    tick: u64,
+}
+
+impl Kept {
+    /// How many it takes as JSON.
+    fn bytes(&self) -> usize {
+        let mut count = Count(0);
+        // a value of this type has string keys only and counting cannot fail
+        serde_json::to_writer(&mut count, self).map_or(0, |()| count.0)
+    }
+}
+
+/// Counts what is written to it.
+struct Count(usize);
+
+impl io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Client {
@@ -165,7 +236,11 @@ fn gap(next: u64, n: u64) -> Problem {
 fn forgotten(n: u64) -> Problem {
     Problem::new(
         "answer_forgotten",
-        format!("command {n} was answered; only the last {ANSWERS_MAX} answers are kept"),
+        format!(
+            "command {n} was done and answered, long ago: {ANSWERS_MAX} answers of a client are \
+             kept and {} KiB of a session",
+            ANSWERS_BYTES_MAX >> 10
+        ),
     )
 }
 
@@ -224,10 +299,63 @@ mod tests {
         assert_eq!(clients.judge(&client(), 1, 7), Number::Seen(answer(1)));
         assert_eq!(refused(clients.judge(&client(), 1, 8)), "key_reused");
         let written = serde_json::to_string(&clients).expect("JSON");
-        let older = written.replace(r#","print":7"#, "");
+        let older = written.replace(r#","print":7,"tick":1"#, "");
         assert_ne!(older, written);
         let clients: Clients = serde_json::from_str(&older).expect("an earlier version's");
         assert_eq!(clients.judge(&client(), 1, 8), Number::Seen(answer(1)));
+    }
+
+    #[test]
+    fn the_bytes_of_answers_are_bounded_and_the_oldest_go_first() {
+        let name = |tab: u64| -> ClientId { format!("tab-{tab}").parse().expect("a name") };
+        let refused_answer = |n| Answer {
+            ok: false,
+            error: Some(Problem::new("price_band", "x".repeat(300))),
+            ..answer(n)
+        };
+        let mut clients = Clients::default();
+        for n in 1..=100 {
+            for tab in 0..4 {
+                clients.answered(&name(tab), ("order.new", 7), refused_answer(n), n);
+            }
+        }
+        assert!(clients.bytes <= ANSWERS_BYTES_MAX, "{}", clients.bytes);
+        let kept: Vec<_> = (0..4)
+            .map(|tab| clients.answers(&name(tab)).count())
+            .collect();
+        let all: usize = kept.iter().sum();
+        assert!(all * 500 > ANSWERS_BYTES_MAX, "{kept:?} use the room");
+        assert!(
+            kept.iter().all(|count| count.abs_diff(kept[0]) <= 1),
+            "{kept:?}"
+        );
+        let seen = Number::Seen(refused_answer(100));
+        assert_eq!(clients.judge(&name(3), 100, 7), seen);
+        let forgotten = refused(clients.judge(&name(3), 1, 7));
+        assert_eq!(forgotten, "answer_forgotten", "done, and not done again");
+        assert_eq!(clients.judge(&name(3), 101, 7), Number::Next);
+
+        let written = serde_json::to_string(&clients).expect("JSON");
+        let mut read: Clients = serde_json::from_str(&written).expect("as written");
+        assert_eq!(read, clients, "with the count of its bytes");
+        (0..4).for_each(|tab| read.forget(&name(tab)));
+        assert_eq!(read, Clients::default());
+    }
+
+    #[test]
+    fn one_answer_larger_than_the_room_is_kept_until_the_next() {
+        let mut clients = Clients::default();
+        let large = Answer {
+            error: Some(Problem::new("invalid", "x".repeat(ANSWERS_BYTES_MAX))),
+            ..answer(2)
+        };
+        clients.answered(&client(), ("order.new", 7), answer(1), 1);
+        clients.answered(&client(), ("order.batch", 7), large.clone(), 2);
+        assert_eq!(clients.judge(&client(), 2, 7), Number::Seen(large));
+        assert_eq!(refused(clients.judge(&client(), 1, 7)), "answer_forgotten");
+        clients.answered(&client(), ("order.new", 7), answer(3), 3);
+        assert_eq!(refused(clients.judge(&client(), 2, 7)), "answer_forgotten");
+        assert_eq!(clients.judge(&client(), 3, 7), Number::Seen(answer(3)));
     }
 
     #[test]

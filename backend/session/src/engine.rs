@@ -37,7 +37,7 @@ pub use state::{Mark, ReviveError, Revived, Stored};
 
 /// Which events a journal leads to. Raised when the same journal would lead to
 /// others; a session is then continued from a crash under a new epoch.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// How many messages wait for their append at most.
 pub const PENDING_MAX: usize = 256;

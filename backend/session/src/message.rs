@@ -281,11 +281,17 @@ pub fn read(text: &str) -> Said {
                 "unknown_type"
             };
             let kind: String = kind.chars().take(40).collect();
-            let problem = Problem::new(code, format!("{kind}: {error}"));
+            let problem = Problem::new(code, brief(&format!("{kind}: {error}")));
             Asked::Unreadable { kind, problem }
         }
     };
     Said::Command { n, asked }
+}
+
+/// What is wrong may be quoted, and may be large; this much of a sentence is answered and kept.
+pub(crate) fn brief(sentence: &str) -> String {
+    const CHARS_MAX: usize = 300;
+    sentence.chars().take(CHARS_MAX).collect()
 }
 
 /// Every command there is.
@@ -404,5 +410,16 @@ mod tests {
             assert_eq!(code(read(text)), expected, "{text}");
         }
         assert_eq!(read(r#"{"type":"pong","data":{"t":1}}"#), Said::Nothing);
+        let large = "x".repeat(10_000);
+        let text = format!(r#"{{"type":"order.new","n":1,"data":{{"{large}":1}}}}"#);
+        let Said::Command {
+            asked: Asked::Unreadable { problem, .. },
+            ..
+        } = read(&text)
+        else {
+            panic!("it has a number")
+        };
+        assert!(problem.message.starts_with("order.new: "), "{problem:?}");
+        assert_eq!(problem.message.chars().count(), 300);
     }
 }

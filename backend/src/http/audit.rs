@@ -51,7 +51,8 @@ pub(super) struct CommandsQuery {
     client: String,
 }
 
-/// Reads what a client's last 256 commands were answered.
+/// Reads what a client's last commands were answered: at most 256, and as many as fit the 64 KiB of
+/// answers that a session keeps.
 #[utoipa::path(
     get, path = "/api/v1/sessions/{id}/commands", tag = "audit",
     operation_id = "list_commands", params(SessionPath, CommandsQuery),

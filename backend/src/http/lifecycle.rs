@@ -139,11 +139,8 @@ pub(super) async fn resume(
     let session = backend.sessions.read(named.id, &named.ask).await?;
     let n = match &client {
         Some(client) => {
-            let page = backend
-                .sessions
-                .commands(named.id, &named.ask, client)
-                .await?;
-            page.commands.last().map_or(0, |command| command.n)
+            let sessions = &backend.sessions;
+            sessions.answered(named.id, &named.ask, client).await?
         }
         None => 0,
     };

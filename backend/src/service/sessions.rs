@@ -135,9 +135,8 @@ impl Sessions for Service {
                 let client = client
                     .parse()
                     .map_err(|error| Failure::bad_request(format!("client {client:?}: {error}")))?;
-                let page = self.0.sessions.commands(id, &ask, &client).await;
-                let page = page.map_err(Failure::from)?;
-                page.commands.last().map_or(0, |command| command.n)
+                let last = self.0.sessions.answered(id, &ask, &client).await;
+                last.map_err(Failure::from)?
             }
         };
         Ok(Response::new(ResumeSessionResponse {

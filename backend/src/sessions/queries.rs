@@ -207,7 +207,19 @@ impl Sessions {
         self.inner.mail(id, ask, asked).await?
     }
 
-    /// What a client's last 256 commands were answered.
+    /// The highest command number of a client that was answered; 0 for one never heard of.
+    pub async fn answered(
+        &self,
+        id: SessionId,
+        ask: &Ask,
+        client: &ClientId,
+    ) -> Result<u64, Refusal> {
+        let client = client.clone();
+        let last = move |engine: &Engine, _: &Log| engine.clients().last(&client);
+        self.query(id, ask, last).await
+    }
+
+    /// What a client's last commands were answered: 256 at most, and as many as a session keeps.
     pub async fn commands(
         &self,
         id: SessionId,

@@ -320,3 +320,36 @@ async fn dials_that_make_no_sense_are_refused() {
         .expect("the first one");
     assert_eq!(refused(&ws, &ann).await, (429, "quota_exceeded".to_owned()));
 }
+
+#[tokio::test]
+async fn a_number_is_known_longer_than_its_answer() {
+    let backend = Running::start("").await;
+    let path = created(&backend).await;
+    let symbol = symbol(&backend, &path).await;
+    let mut socket = Socket::open(&backend, &format!("{path}/ws?client=tab-1")).await;
+    let order = json!({ "type": "order.new", "n": 1, "data": cheap(&symbol) });
+    socket.say(order.clone()).await;
+    socket.until("answer", |_| {}).await;
+    // the answers of others, a few KiB each, until there is no room for the first
+    let cancel = json!({ "type": "order.cancel", "data": { "order_id": 999_999 } });
+    let batch = json!({ "operations": vec![cancel; 50] });
+    let kept = format!("{path}/commands?client=tab-1");
+    let together = format!("{path}/orders/batch");
+    let mut key = 0;
+    while backend.get(&kept).await.json()["commands"] != json!([]) {
+        key += 1;
+        assert!(key < 50, "it is not kept for ever");
+        let name = format!("key-{key}");
+        let batch = Request::post(&together)
+            .header("idempotency-key", &name)
+            .json(batch.clone());
+        assert_eq!(backend.ask(batch).await.status, 200);
+    }
+    let resume = format!("{path}/resume?client=tab-1");
+    assert_eq!(backend.get(&resume).await.json()["n"], 1);
+    socket.say(order).await;
+    let again = socket.until("answer", |_| {}).await;
+    assert_eq!(again["error"]["code"], "answer_forgotten", "{again}");
+    let orders = backend.get(&format!("{path}/orders")).await.json();
+    assert_eq!(orders["orders"].as_array().map(Vec::len), Some(1));
+}

@@ -10,7 +10,7 @@ use crate::id::ConnectionId;
 use crate::journal::Asked;
 use crate::message::{
     Answer, AnswerData, BATCH_MAX, Batch, CancelAll, Command, Lasting, Operation, OperationResult,
-    Problem, SessionRestart, SimulatorJump,
+    Problem, SessionRestart, SimulatorJump, brief,
 };
 use crate::subscription::Channels;
 use crate::terms::{SECOND, within};
@@ -240,7 +240,7 @@ fn result(done: Result<AnswerData, Problem>) -> OperationResult {
 fn problem(refusal: &Refusal) -> Problem {
     Problem {
         code: refusal.code().into(),
-        message: refusal.to_string(),
+        message: brief(&refusal.to_string()),
         retryable: refusal.retryable(),
     }
 }

@@ -1,6 +1,8 @@
 //! The engine as bytes, and back from snapshot and journal.
 
 use holdfast_exchange::{Events, Exchange, RestoreError, TICK_MS};
+use miniz_oxide::deflate::compress_to_vec;
+use miniz_oxide::inflate::decompress_to_vec_with_limit;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -37,8 +39,19 @@ pub(super) struct State {
 }
 
 /// The newest layout this build reads: the first byte. A state is written in the oldest one that
-/// has what is in it, so that a build that is rolled back reads what it can.
-const LAYOUT: u8 = 2;
+/// has what is in it, so that a build that is rolled back reads what it can. Since the third the
+/// session's own part may be deflated (RFC 1951).
+pub(super) const LAYOUT: u8 = 3;
+
+/// A part of the session's own that is larger is deflated, in bytes: answers and the names of
+/// clients fill most of it, and say the same again and again.
+const PLAIN_MAX: usize = 16 << 10;
+
+/// What a deflated part may come to, in bytes: more is damage.
+const INFLATED_MAX: usize = 64 << 20;
+
+/// Deflate's least thorough level: the others save little here and cost more.
+const DEFLATE_LEVEL: u8 = 1;
 
 fn is_default(terms: &Terms) -> bool {
     *terms == Terms::default()
@@ -102,8 +115,14 @@ impl Engine {
             trail: self.trail.as_ref().map(Trail::place),
             terms: self.terms.clone(),
         };
-        let layout = if is_default(&self.terms) { 1 } else { LAYOUT };
-        let own = serde_json::to_vec(&state).ok()?;
+        let plain = serde_json::to_vec(&state).ok()?;
+        let (layout, own) = if plain.len() > PLAIN_MAX {
+            (LAYOUT, compress_to_vec(&plain, DEFLATE_LEVEL))
+        } else if is_default(&self.terms) {
+            (1, plain)
+        } else {
+            (2, plain)
+        };
         let exchange = self.exchange.snapshot();
         let mut bytes = Vec::with_capacity(own.len() + exchange.len() + 5);
         bytes.push(layout);
@@ -218,6 +237,14 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(State, &[u8]), ReviveError> {
     let (own, exchange) = rest
         .split_at_checked(length)
         .ok_or_else(|| damaged("cut short"))?;
-    let state = serde_json::from_slice(own).map_err(|error| damaged(&error.to_string()))?;
+    let inflated;
+    let plain = if *layout < 3 {
+        own
+    } else {
+        inflated = decompress_to_vec_with_limit(own, INFLATED_MAX)
+            .map_err(|error| damaged(&error.to_string()))?;
+        &inflated
+    };
+    let state = serde_json::from_slice(plain).map_err(|error| damaged(&error.to_string()))?;
     Ok((state, exchange))
 }

@@ -49,16 +49,21 @@ impl Play {
     /// Says a command with the next number, and is answered.
     fn say(&mut self, text: &str) -> Answer {
         self.n += 1;
-        let client: ClientId = "tab".parse().expect("a name");
-        let said = read(&text.replace('N', &self.n.to_string()));
+        self.say_as("tab", self.n, text)
+    }
+
+    /// Says a command as one of several clients.
+    fn say_as(&mut self, client: &str, n: u64, text: &str) -> Answer {
+        let client: ClientId = client.parse().expect("a name");
+        let said = read(&text.replace('N', &n.to_string()));
         let Said::Command { asked, .. } = said else {
             panic!("a command")
         };
         let incoming = Incoming {
             connection: None,
-            number: Some((client, self.n)),
+            number: Some((client, n)),
             asked,
-            ticket: Some(Ticket(self.n)),
+            ticket: Some(Ticket(n)),
         };
         self.engine.submit(incoming).expect("room");
         let batch = self.engine.begin().expect("an append");
@@ -133,16 +138,6 @@ fn a_later_owner_comes_to_the_same_state_from_whichever_snapshot() {
             "snapshot {place}"
         );
     }
-}
-
-#[test]
-fn a_snapshot_of_a_busy_default_session_is_below_64_kib() {
-    let mut play = Play::new();
-    for _ in 0..400 {
-        play.trade(50);
-    }
-    let bytes = play.state().len();
-    assert!(bytes < 64 << 10, "{bytes} bytes");
 }
 
 #[test]
@@ -247,3 +242,4 @@ fn without_a_ledger_nothing_is_noted() {
 }
 
 mod commands;
+mod size;

@@ -176,10 +176,10 @@ fn a_state_of_an_earlier_layout_is_read_and_one_of_a_later_is_told() {
     assert_eq!(revive(&labelled), Ok(true));
 
     let mut later = labelled.clone();
-    later[0] = 3;
+    later[0] = 4;
     let told = revive(&later).expect_err("a later layout");
     assert!(matches!(told, ReviveError::Later(_)), "{told:?}");
-    assert!(told.to_string().contains("layout 3"), "{told}");
+    assert!(told.to_string().contains("layout 4"), "{told}");
 
     let exchange = labelled
         .windows(4)
