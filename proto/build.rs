@@ -4,10 +4,11 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::{env, fs};
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "holdfast/session/v1/session.proto",
     "holdfast/session/v1/handoff.proto",
     "holdfast/exchange/v1/exchange.proto",
+    "holdfast/exchange/v1/front.proto",
     "holdfast/token/v1/token.proto",
 ];
 

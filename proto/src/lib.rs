@@ -2,7 +2,8 @@
 //! from them, and the one list of error codes that every transport shares.
 //!
 //! - [`session::v1`]: sessions, their simulators, and the handoff of a session between backends.
-//! - [`exchange::v1`]: orders, books, positions and market data of one session.
+//! - [`exchange::v1`]: orders, books, positions and market data of one session, and what a front
+//!   asks of the backend that runs it.
 //! - [`token::v1`]: judging tokens.
 //! - [`error`]: the codes, mapped once to HTTP and once to gRPC.
 

@@ -43,6 +43,14 @@ impl Channels {
         Self(self.0 & !other.0)
     }
 
+    /// The names of its channels.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let kinds = Kind::ALL.into_iter();
+        kinds
+            .filter(move |kind| kind.bit().is_some_and(|bit| self.0 & bit != 0))
+            .map(Kind::name)
+    }
+
     /// The channels named.
     pub fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, NoChannel> {
         names.into_iter().try_fold(Self::NONE, |set, name| {
