@@ -13,6 +13,8 @@ use tonic_health::server::HealthReporter;
 
 use crate::clock::{self, Instant};
 use crate::config::{self, Config, LedgerKind};
+use crate::exchanges::Exchanges;
+use crate::front::Front;
 use crate::http::Unlucky;
 use crate::identity::Trust;
 use crate::ledger::carrier::Health as LedgerHealth;
@@ -28,8 +30,8 @@ use crate::{drain, http, random, service};
 pub struct Backend {
     /// What this process may do.
     pub config: Config,
-    /// The sessions it runs.
-    pub sessions: Sessions,
+    /// The sessions it serves.
+    pub sessions: Exchanges,
     /// Whose word counts.
     pub trust: Trust,
     /// Open streams, counted.
@@ -46,6 +48,8 @@ pub struct Backend {
     pub reporter: HealthReporter,
     /// Holds every connection and stream, so that leaving can wait for them.
     pub tracker: TaskTracker,
+    /// Cancelled when the process is about to end: fronts go to others from then on.
+    pub leaving: CancellationToken,
     /// The machine's name.
     pub hostname: String,
     /// When it began to serve.
@@ -89,13 +93,6 @@ impl App {
         };
         let tcp = TcpListener::bind(config.listen).await.map_err(wrong)?;
         let address = tcp.local_addr().map_err(wrong)?;
-        let store = open(&config.store)?;
-        let carrier = ledger(&config.ledger.kind).map(|to| Carrier::new(Arc::clone(&store), to));
-        let ledger = carrier.as_ref().map(Carrier::health);
-        let feed = ledger.as_ref().map(|ledger| Feed {
-            backlog: Arc::clone(&ledger.backlog),
-            room: config.ledger.outbox,
-        });
         let me = Me {
             endpoint: config
                 .endpoint
@@ -111,10 +108,9 @@ impl App {
         if key.is_none() {
             tracing::warn!("no cluster_key is configured: every peer on this machine is believed");
         }
-        let handoff = Arc::new(service::Handoffs::new(key));
         let (reporter, health) = tonic_health::server::health_reporter();
-        let settings = config.sessions.clone();
-        let sessions = Sessions::with_ledger(me, store, handoff, settings, feed);
+        let (sessions, carrier) = exchanges(&config, me)?;
+        let ledger = carrier.as_ref().map(Carrier::health);
         let backend = Arc::new(Backend {
             trust: Trust::new(key),
             streams: Streams::new(&config.limits),
@@ -128,6 +124,7 @@ impl App {
             sessions,
             reporter,
             tracker: TaskTracker::new(),
+            leaving: CancellationToken::new(),
             hostname: config::host_name(),
             started: clock::now(),
             config,
@@ -172,8 +169,7 @@ impl App {
         } = self;
         let accepting = tokio::spawn(listener.run());
         let (watched, over) = (Arc::clone(&backend), stop.clone());
-        let watching =
-            tokio::spawn(async move { watched.sessions.watch_store(over.cancelled()).await });
+        let watching = tokio::spawn(async move { watched.sessions.watch(over.cancelled()).await });
         let over = stop.clone();
         let carrying = tokio::spawn(async move {
             if let Some(carrier) = carrier {
@@ -198,6 +194,27 @@ pub fn ledger(kind: &LedgerKind) -> Option<Arc<dyn Ledger>> {
             None
         }
     }
+}
+
+/// The exchanges of a configuration, and what carries their facts to a ledger.
+fn exchanges(config: &Config, me: Me) -> Result<(Exchanges, Option<Carrier>), StartError> {
+    let key = config.cluster_key.as_ref();
+    let store = match &config.exchanges {
+        config::Exchanges::Here(store) => open(store)?,
+        config::Exchanges::Elsewhere(address) => {
+            let front = Front::new(me, address.clone(), key);
+            return Ok((Exchanges::Elsewhere(front), None));
+        }
+    };
+    let carrier = ledger(&config.ledger.kind).map(|to| Carrier::new(Arc::clone(&store), to));
+    let feed = carrier.as_ref().map(|carrier| Feed {
+        backlog: Arc::clone(&carrier.health().backlog),
+        room: config.ledger.outbox,
+    });
+    let handoff = Arc::new(service::Handoffs::new(key));
+    let settings = config.sessions.clone();
+    let sessions = Sessions::with_ledger(me, store, handoff, settings, feed);
+    Ok((Exchanges::Here(sessions), carrier))
 }
 
 fn open(store: &config::Store) -> Result<Arc<dyn Store>, StartError> {

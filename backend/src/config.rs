@@ -4,6 +4,7 @@
 //! wrong is told with file, line, column, path and what would be right.
 
 mod check;
+mod exchange;
 pub mod file;
 mod ledger;
 mod store;
@@ -29,8 +30,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// `host:port` where other backends reach it; the bound address when left out.
     pub advertise: Option<String>,
-    /// Where sessions live when no process holds them.
-    pub store: Store,
+    /// Where the exchanges run.
+    pub exchanges: Exchanges,
     /// Where what must last is written.
     pub ledger: Ledger,
     /// By what proxies and other backends are known.
@@ -65,6 +66,25 @@ impl Config {
     /// Checks a text; relative paths in it start from the folder of `path`.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         check::config(path, text, |name| std::env::var(name).ok())
+    }
+}
+
+/// Where the exchanges run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exchanges {
+    /// In this process; sessions live in this store when no process holds them.
+    Here(Store),
+    /// In the backends at this address, `host:port`: this process is a front, and keeps nothing.
+    Elsewhere(String),
+}
+
+impl Exchanges {
+    /// What the store is, in one word.
+    pub const fn store(&self) -> &'static str {
+        match self {
+            Self::Here(store) => store.kind(),
+            Self::Elsewhere(_) => "none",
+        }
     }
 }
 

@@ -30,12 +30,13 @@ impl Backend {
 /// Lets every session go and ends every connection. Bounded by `shutdown.deadline` and a little.
 pub async fn leave(backend: &Backend, stop: &CancellationToken) {
     backend.set_draining(true).await;
+    backend.leaving.cancel();
     let deadline = backend.config.shutdown;
     if timeout(deadline, backend.sessions.emptied()).await.is_err() {
         let left = backend.sessions.counts().sessions;
         tracing::warn!(
             left,
-            "sessions were not taken over in time: they go to the store"
+            "sessions were not taken over in time: they are let go"
         );
     }
     if timeout(LAY_DOWN, backend.sessions.shut_down())

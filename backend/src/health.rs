@@ -21,7 +21,7 @@ pub struct Health {
     pub version: &'static str,
     /// What proxies should know.
     pub state: State,
-    /// Sessions owned and run here.
+    /// Sessions owned and run here; at a front, those with a connection through it.
     pub sessions: usize,
     /// WebSockets and event streams.
     pub connections: usize,
@@ -38,7 +38,9 @@ pub struct Health {
 /// Everything this endpoint leans on.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Dependencies {
-    /// Where sessions live when no process holds them.
+    /// What runs the sessions: `in_process`, or `remote` at a front.
+    pub exchange: Dependency,
+    /// Where sessions live when no process holds them; `off` at a front.
     pub store: Dependency,
     /// Where what must last is written.
     pub ledger: LedgerDependency,
@@ -65,7 +67,7 @@ pub struct LedgerDependency {
 /// One thing this endpoint leans on.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Dependency {
-    /// `ok` or `failing`.
+    /// `ok`, `failing` or `off`.
     pub status: &'static str,
     /// What it is.
     pub kind: &'static str,
@@ -79,7 +81,7 @@ pub struct Dependency {
 pub struct Readiness {
     /// What proxies should know.
     pub state: State,
-    /// Sessions owned and run here.
+    /// Sessions owned and run here; at a front, those with a connection through it.
     pub sessions: usize,
 }
 
@@ -120,11 +122,16 @@ impl Backend {
     pub fn health(&self) -> Health {
         let counts = self.sessions.counts();
         let trouble = self.sessions.store_trouble();
+        let (front, away) = (self.is_front(), self.sessions.exchange_trouble());
         let ledger = self.ledger_dependency();
         let told = |name: &str, detail: &Option<String>| {
             detail.as_ref().map(|detail| format!("{name}: {detail}"))
         };
-        let degraded = [told("store", &trouble), told("ledger", &ledger.detail)];
+        let degraded = [
+            told("exchange", &away),
+            told("store", &trouble),
+            told("ledger", &ledger.detail),
+        ];
         let degraded: Vec<_> = degraded.into_iter().flatten().collect();
         let me = self.sessions.me();
         Health {
@@ -143,9 +150,14 @@ impl Backend {
             active_clients: counts.clients,
             uptime_s: clock::now().duration_since(self.started).as_secs(),
             dependencies: Dependencies {
+                exchange: Dependency {
+                    status: status(&away),
+                    kind: if front { "remote" } else { "in_process" },
+                    detail: away,
+                },
                 store: Dependency {
-                    status: if trouble.is_some() { "failing" } else { "ok" },
-                    kind: self.config.store.kind(),
+                    status: if front { "off" } else { status(&trouble) },
+                    kind: self.config.exchanges.store(),
                     detail: trouble,
                 },
                 ledger,
@@ -175,6 +187,10 @@ impl Backend {
             lag_s: lag.age.as_secs(),
             full: lag.full,
         }
+    }
+
+    fn is_front(&self) -> bool {
+        self.sessions.here().is_none()
     }
 
     /// Whether to send clients here.
@@ -217,11 +233,20 @@ impl Backend {
     fn state(&self) -> State {
         if self.sessions.is_draining() {
             State::Draining
-        } else if self.sessions.store_trouble().is_some() {
+        } else if self.sessions.store_trouble().is_some()
+            || self.sessions.exchange_trouble().is_some()
+        {
             State::Degraded
         } else {
             State::Ready
         }
+    }
+}
+
+const fn status(trouble: &Option<String>) -> &'static str {
+    match trouble {
+        Some(_) => "failing",
+        None => "ok",
     }
 }
 

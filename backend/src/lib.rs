@@ -11,7 +11,9 @@
 //! | [`failure`] | what is told when something is not done |
 //! | [`quota`] | how much may one user hold open |
 //! | [`token`] | who is somebody |
+//! | [`exchanges`] | do sessions run in this process, or behind an address |
 //! | [`sessions`] | which sessions run here, and what do they say |
+//! | [`front`] | how are they asked that run elsewhere |
 //! | [`handoff`] | how does a session come from another endpoint |
 //! | [`store`] | what outlives the process |
 //! | [`ledger`] | what must last |
@@ -24,7 +26,9 @@ pub mod clock;
 mod commands;
 pub mod config;
 pub mod drain;
+pub mod exchanges;
 pub mod failure;
+pub mod front;
 pub mod handoff;
 pub mod health;
 pub mod http;

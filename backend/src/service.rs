@@ -1,6 +1,7 @@
 //! gRPC: requests to questions for [`crate::sessions`], and back. It only translates.
 
 mod exchange;
+mod fronts;
 mod handoff;
 mod sessions;
 mod status;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use holdfast_proto::exchange::v1::exchange_server::ExchangeServer;
+use holdfast_proto::exchange::v1::fronts_server::FrontsServer;
 use holdfast_proto::session::v1::handoff_server::HandoffServer;
 use holdfast_proto::session::v1::sessions_server::SessionsServer;
 use holdfast_proto::token::v1::tokens_server::TokensServer;
@@ -36,13 +38,16 @@ pub(crate) fn router(backend: &Arc<Backend>, health: HealthServer<impl Health>) 
     let sessions = SessionsServer::new(service.clone()).max_decoding_message_size(limit);
     let exchange = ExchangeServer::new(service.clone()).max_decoding_message_size(limit);
     let tokens = TokensServer::new(service.clone()).max_decoding_message_size(limit);
-    let handoff = HandoffServer::new(service).max_decoding_message_size(limit);
+    let handoff = HandoffServer::new(service.clone()).max_decoding_message_size(limit);
+    // bounded by what the front takes from its clients, which may be more than is taken here
+    let fronts = FrontsServer::new(service);
     let mut routes = Routes::builder();
     routes
         .add_service(sessions)
         .add_service(exchange)
         .add_service(tokens)
         .add_service(handoff)
+        .add_service(fronts)
         .add_service(health)
         .add_service(reflection().build_v1().expect(whole))
         // older tools, such as grpcurl before 1.8.8, ask for nothing else

@@ -4,7 +4,7 @@
 //! problem is still turned into something, which nobody ever sees.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
@@ -12,7 +12,7 @@ use super::error::{ConfigError, Problem};
 use super::position::Positions;
 use super::secret::{self, SecretBytes};
 use super::unit::{Size, Span};
-use super::{Config, DemoIssuer, Heartbeat, Limits, Store, Timeouts, TokenKey, Tokens, file};
+use super::{Config, DemoIssuer, Heartbeat, Limits, Timeouts, TokenKey, Tokens, file};
 use crate::sessions::Settings;
 
 /// What a variable of the environment says.
@@ -65,21 +65,13 @@ impl Checker<'_> {
     }
 
     fn whole(&mut self, file: &file::Config) -> Config {
-        let exchange = file.exchange.as_ref();
-        if exchange.is_some_and(|exchange| exchange.address.is_some()) {
-            let why = "exchanges run in the process of their sessions in this version";
-            let right = "leave it out, and let proxies and clients reach that backend itself";
-            self.wrong("exchange.address", format!("{why}; {right}"));
-        }
-        // nobody sees the empty name: what is wrong has been noted
-        let store = self.store(&file.store);
-        let store = store.unwrap_or_else(|| Store::Sqlite(PathBuf::new()));
+        let exchanges = self.exchanges(file);
         Config {
             endpoint: self.endpoint(file.endpoint.as_deref()),
             listen: self.address("listen", &file.listen),
             advertise: self.advertise(file),
-            ledger: self.ledger(&file.ledger, &store),
-            store,
+            ledger: self.ledger(&file.ledger, &exchanges),
+            exchanges,
             cluster_key: self.cluster_key(file.cluster_key.as_ref()),
             demo_issuer: file
                 .demo_issuer
@@ -273,8 +265,12 @@ impl Checker<'_> {
 
     fn sessions(&mut self, file: &file::Config) -> Settings {
         let (least, most) = (Span::seconds(1), Span::seconds(3600));
+        let grace = file
+            .store
+            .as_ref()
+            .map_or_else(file::grace, |store| store.grace);
         for (path, span) in [
-            ("store.grace", file.store.grace),
+            ("store.grace", grace),
             ("simulator.catch_up", file.simulator.catch_up),
             ("simulator.idle", file.simulator.idle),
             ("handoff.snapshots", file.handoff.snapshots),
@@ -289,7 +285,7 @@ impl Checker<'_> {
             catch_up: file.simulator.catch_up.0,
             snapshot_interval: file.handoff.snapshots.0,
             hold: file.handoff.hold.0,
-            store_grace: file.store.grace.0,
+            store_grace: grace.0,
             idle: file.simulator.idle.0,
             sessions_max: file.limits.sessions,
             sessions_per_subject: file.limits.sessions_per_subject,

@@ -31,8 +31,9 @@ pub struct Config {
     /// else the address that was bound, which is wrong for 0.0.0.0.
     #[serde(default)]
     pub advertise: Option<String>,
-    /// Where sessions live when no process holds them.
-    pub store: Store,
+    /// Where sessions live when no process holds them. Needed, except with `exchange.address`.
+    #[serde(default)]
+    pub store: Option<Store>,
     /// Where what must last is written: sessions, orders, fills, the audit trail.
     #[serde(default)]
     pub ledger: Ledger,
@@ -341,7 +342,8 @@ impl Default for Features {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exchange {
-    /// Of another process. Refused by this version: exchanges run where their sessions do.
+    /// `http://host:port` of backends that run them: this one is a front then, which needs no store
+    /// and no ledger.
     #[serde(default)]
     pub address: Option<String>,
 }
@@ -379,7 +381,7 @@ const fn store_timeout() -> Span {
     Span::seconds(2)
 }
 
-const fn grace() -> Span {
+pub(super) const fn grace() -> Span {
     Span::seconds(30)
 }
 

@@ -2,18 +2,18 @@
 
 use super::check::Checker;
 use super::unit::{Size, Span};
-use super::{Ledger, LedgerKind, Store, file};
+use super::{Exchanges, Ledger, LedgerKind, Store, file};
 use crate::ledger::postgres::{Options, Tls};
 
 impl Checker<'_> {
-    pub(super) fn ledger(&mut self, shape: &file::Ledger, store: &Store) -> Ledger {
+    pub(super) fn ledger(&mut self, shape: &file::Ledger, exchanges: &Exchanges) -> Ledger {
         let (least, most) = (Size::kib(64), Size::kib(1 << 20));
         self.size("ledger.outbox", shape.outbox, least, most);
         let kind = match (&shape.sqlite, &shape.postgres, shape.off) {
             (None, None, true) => LedgerKind::Off,
             (Some(sqlite), None, false) => {
                 let file = self.folder.join(&sqlite.file);
-                if *store == Store::Sqlite(file.clone()) {
+                if *exchanges == Exchanges::Here(Store::Sqlite(file.clone())) {
                     let message = "is the store's own file; the ledger wants one of its own, so \
                         that no order waits for it";
                     self.wrong("ledger.sqlite.file", message);
@@ -23,9 +23,12 @@ impl Checker<'_> {
             (None, Some(postgres), false) => self
                 .postgres(postgres)
                 .map_or(LedgerKind::Off, LedgerKind::Postgres),
-            (None, None, false) => match store {
-                Store::Sqlite(file) => LedgerKind::Sqlite(file.with_extension("ledger.sqlite")),
-                Store::Redis(_) => LedgerKind::Unsaid,
+            (None, None, false) => match exchanges {
+                Exchanges::Here(Store::Sqlite(file)) => {
+                    LedgerKind::Sqlite(file.with_extension("ledger.sqlite"))
+                }
+                Exchanges::Here(Store::Redis(_)) => LedgerKind::Unsaid,
+                Exchanges::Elsewhere(_) => LedgerKind::Off,
             },
             _ => {
                 let message = "names more than one ledger; keep one of `sqlite: { file: ... }`, \
@@ -34,6 +37,11 @@ impl Checker<'_> {
                 LedgerKind::Off
             }
         };
+        if matches!(exchanges, Exchanges::Elsewhere(_)) && kind != LedgerKind::Off {
+            let message = "a front has no ledger: what it serves is written down where it runs; \
+                leave it out, or exchange.address";
+            self.wrong("ledger", message);
+        }
         Ledger {
             kind,
             outbox: shape.outbox.bytes(),

@@ -12,8 +12,8 @@ fn the_sample_loads() {
 fn a_redis_server_is_a_store_and_its_secrets_are_not_shown() {
     let text = "store: { redis: { url: 'redis://ann:hunter2@redis:6379/2', timeout: 500ms } }";
     let config = Config::parse(Path::new("backend.yaml"), text).expect("a valid file");
-    let Store::Redis(server) = &config.store else {
-        panic!("no Redis: {:?}", config.store)
+    let Exchanges::Here(Store::Redis(server)) = &config.exchanges else {
+        panic!("no Redis: {:?}", config.exchanges)
     };
     assert_eq!(server.prefix, "holdfast");
     assert_eq!(server.timeout, Duration::from_millis(500));
@@ -53,6 +53,31 @@ fn without_a_word_the_ledger_is_beside_the_store_or_there_is_none() {
 }
 
 #[test]
+fn a_front_needs_an_address_and_nothing_that_is_kept() {
+    let text = "exchange: { address: 'http://exchange:9001' }";
+    let config = Config::parse(Path::new("backend.yaml"), text).expect("a valid file");
+    let elsewhere = Exchanges::Elsewhere("exchange:9001".into());
+    assert_eq!(config.exchanges, elsewhere);
+    assert_eq!(config.ledger.kind, LedgerKind::Off);
+    for (address, wrong) in [
+        ("exchange:9001", "exchange.address"),
+        ("http://exchange", "exchange.address"),
+        ("https://exchange:9001", "exchange.address"),
+        ("http://exchange:9001/path", "exchange.address"),
+        ("http://ann@exchange:9001", "exchange.address"),
+        (
+            "http://exchange:9001' }\nledger: { sqlite: { file: 'x",
+            "ledger",
+        ),
+    ] {
+        let closing = if wrong == "ledger" { "' } }" } else { "' }" };
+        let text = format!("exchange: {{ address: '{address}{closing}");
+        let error = Config::parse(Path::new("backend.yaml"), &text).expect_err(address);
+        assert!(error.to_string().contains(wrong), "{error}");
+    }
+}
+
+#[test]
 fn the_file_for_kubernetes_loads_with_the_environment_of_its_deployment() {
     let file = conf("kubernetes/backend.yaml");
     let text = std::fs::read_to_string(&file).expect("file is readable");
@@ -69,7 +94,7 @@ fn the_file_for_kubernetes_loads_with_the_environment_of_its_deployment() {
     let config = check::config(&file, &text, environment).expect("a valid file");
     assert_eq!(config.advertise.as_deref(), Some("10.0.3.7:9000"));
     assert_eq!(config.endpoint, "10.0.3.7");
-    assert_eq!(config.store.kind(), "redis");
+    assert_eq!(config.exchanges.store(), "redis");
     let error = check::config(&file, &text, |_| None).expect_err("0.0.0.0 needs more");
     assert!(error.to_string().contains("advertise"), "{error}");
 }

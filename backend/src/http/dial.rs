@@ -9,9 +9,10 @@ use utoipa::IntoParams;
 
 use super::extract::text;
 use super::sessions::client_id;
+use crate::exchanges::Attachment;
 use crate::failure::Failure;
 use crate::random;
-use crate::sessions::{Attachment, Dial, Transport};
+use crate::sessions::{Dial, Transport};
 
 /// The query of a WebSocket or an event stream.
 #[derive(Debug, Deserialize, IntoParams)]

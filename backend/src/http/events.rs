@@ -21,8 +21,9 @@ use super::dial::{self, DialQuery};
 use super::extract::{Named, Parameters};
 use super::problem::Live;
 use crate::app::Backend;
+use crate::exchanges::Output;
 use crate::failure::Failure;
-use crate::sessions::{Delivery, Ending, Outgoing, Output, Refusal, Transport};
+use crate::sessions::{Delivery, Ending, Outgoing, Refusal, Transport};
 use crate::{clock, random};
 
 /// Opens an event stream: `id`, `event` (the type) and `data` (JSON); see /schemas.json. A client

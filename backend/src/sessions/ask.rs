@@ -76,7 +76,7 @@ pub struct CommandRequest {
 }
 
 /// Which orders.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct OrdersQuery {
     /// Only those that rest.
     pub open_only: bool,
@@ -93,7 +93,7 @@ pub struct OrdersQuery {
 }
 
 /// Which fills.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct FillsQuery {
     /// Only this symbol's.
     pub symbol: Option<String>,
@@ -106,7 +106,7 @@ pub struct FillsQuery {
 }
 
 /// Which sessions.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SessionsQuery {
     /// Only those with all of these labels; with this value, where one is given.
     pub labels: Vec<(String, Option<String>)>,

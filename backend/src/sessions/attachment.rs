@@ -8,7 +8,7 @@ use holdfast_session::message::Problem;
 use holdfast_session::ownership::Claim;
 use holdfast_session::reader::{Next, Reader};
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Duration, sleep_until};
 use utoipa::ToSchema;
@@ -74,12 +74,12 @@ pub(super) struct Leg {
 }
 
 /// Somebody who is connected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Present {
     /// As it named itself with `?client=`; else its connection.
     pub client: String,
     /// What carries it: `websocket`, `sse` or `grpc`.
-    pub transport: &'static str,
+    pub transport: String,
     /// Which leg of its connection this is: 1 for the first dial.
     pub attempt: u32,
     /// Since when, in milliseconds since 1970.
@@ -124,7 +124,8 @@ impl Leg {
                 Transport::WebSocket => "websocket",
                 Transport::EventStream => "sse",
                 Transport::Grpc | Transport::GrpcTrade => "grpc",
-            },
+            }
+            .to_owned(),
             attempt: self.attempt,
             since_ms: self.since_ms,
         }

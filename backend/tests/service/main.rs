@@ -3,6 +3,7 @@
 mod complete;
 mod contract;
 mod events;
+mod fronts;
 mod grpc;
 mod health;
 mod http;

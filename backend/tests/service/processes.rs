@@ -17,21 +17,21 @@ use crate::support::soon;
 const LINES: &str = "handoff: { hold: 0s, snapshots: 1s }\nshutdown: { deadline: 60s }";
 
 /// A session with a connection to it, as an edge holds one for a client.
-struct Client {
-    path: String,
-    id: String,
-    symbol: String,
-    attempt: u32,
-    generation: u64,
+pub(crate) struct Client {
+    pub(crate) path: String,
+    pub(crate) id: String,
+    pub(crate) symbol: String,
+    pub(crate) attempt: u32,
+    pub(crate) generation: u64,
     /// The whole of what the last leg said of it.
-    served: String,
-    last: String,
-    n: u64,
+    pub(crate) served: String,
+    pub(crate) last: String,
+    pub(crate) n: u64,
 }
 
 impl Client {
     /// Makes a session at `owner`.
-    async fn new(owner: &Process) -> Self {
+    pub(crate) async fn new(owner: &Process) -> Self {
         let made = owner.ask(Request::post("/api/v1/sessions").json(json!({})));
         let session = made.await.json();
         let id = session["id"].as_str().expect("an id").to_owned();
@@ -51,7 +51,7 @@ impl Client {
     }
 
     /// Dials its next leg; `Err` is what it was told instead.
-    async fn dial(&mut self, at: &Process, moved_from: &str) -> Result<Socket, u16> {
+    pub(crate) async fn dial(&mut self, at: &Process, moved_from: &str) -> Result<Socket, u16> {
         self.attempt += 1;
         let (attempt, served) = (self.attempt.to_string(), self.served.clone());
         let mut headers = vec![
@@ -78,7 +78,7 @@ impl Client {
     }
 
     /// Dials until it is taken.
-    async fn move_to(&mut self, at: &Process, moved_from: &str) -> Socket {
+    pub(crate) async fn move_to(&mut self, at: &Process, moved_from: &str) -> Socket {
         let dialled = async {
             loop {
                 match self.dial(at, moved_from).await {
@@ -91,7 +91,7 @@ impl Client {
         soon(dialled).await
     }
 
-    fn order(&mut self) -> Value {
+    pub(crate) fn order(&mut self) -> Value {
         self.n += 1;
         let data = json!({
             "symbol": self.symbol, "side": "buy", "type": "limit",
@@ -101,7 +101,7 @@ impl Client {
     }
 
     /// Reads up to the answer to its last order; each message follows on the one before.
-    async fn answered(&mut self, socket: &mut Socket) {
+    pub(crate) async fn answered(&mut self, socket: &mut Socket) {
         loop {
             let message = socket.next().await;
             let Some(id) = message["id"].as_str() else {
@@ -121,14 +121,14 @@ impl Client {
     }
 
     /// Places an order and waits for its answer.
-    async fn trade(&mut self, socket: &mut Socket) {
+    pub(crate) async fn trade(&mut self, socket: &mut Socket) {
         let order = self.order();
         socket.say(order).await;
         self.answered(socket).await;
     }
 
     /// `owner` has executed each of its orders once, and nothing besides.
-    async fn executed(&self, owner: &Process) {
+    pub(crate) async fn executed(&self, owner: &Process) {
         let path = format!("{}/commands?client=tab", self.path);
         let commands = owner.get(&path).await.json();
         let numbers: Vec<u64> = commands["commands"]

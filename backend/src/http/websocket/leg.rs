@@ -20,10 +20,11 @@ use tokio::time::{sleep_until, timeout};
 use super::heartbeat::{Advice, Beat, Heartbeat};
 use crate::app::Backend;
 use crate::clock::{self, Instant};
+use crate::exchanges::{Attachment, Input, Output};
 use crate::http::dial::Contract;
 use crate::http::extract::Named;
 use crate::random;
-use crate::sessions::{Attachment, Delivery, Ending, Input, LegEnded, Outgoing, Output};
+use crate::sessions::{Delivery, Ending, LegEnded, Outgoing};
 
 /// One leg of a WebSocket.
 pub(super) struct Leg {

@@ -20,15 +20,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status, Streaming};
 
 use crate::app::Backend;
+use crate::exchanges::{Attachment, Input, Output};
 use crate::failure::Failure;
 use crate::random;
 use crate::service::translate::orders::{
     amendment, batch, cancel, cancel_after, cancel_all, order_request, results,
 };
 use crate::service::translate::{given, missing, problem, session_id};
-use crate::sessions::{
-    Ask, Attachment, Delivery, Dial, Ending, Input, Outgoing, Output, Transport,
-};
+use crate::sessions::{Ask, Delivery, Dial, Ending, Outgoing, Transport};
 
 /// What follows a session.
 pub(super) type Events =

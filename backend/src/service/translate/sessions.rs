@@ -168,7 +168,7 @@ pub(in crate::service) fn shock(
 pub(in crate::service) fn present(present: Present) -> session::Connection {
     session::Connection {
         client: present.client,
-        transport: present.transport.to_owned(),
+        transport: present.transport,
         attempt: present.attempt,
         since_ms: present.since_ms,
     }

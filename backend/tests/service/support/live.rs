@@ -144,7 +144,12 @@ pub(crate) struct Event {
 
 impl Events {
     pub(crate) async fn open(backend: &Running, request: Request<'_>) -> Self {
-        let response = open(backend.address, request).await;
+        Self::open_at(backend.address, request).await
+    }
+
+    /// The same at any address.
+    pub(crate) async fn open_at(address: SocketAddr, request: Request<'_>) -> Self {
+        let response = open(address, request).await;
         assert_eq!(response.status(), 200, "{response:?}");
         let (parts, body) = response.into_parts();
         Self {

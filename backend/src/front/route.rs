@@ -1,0 +1,230 @@
+//! Whom a front asks next. It does for its exchanges what the edge does for endpoints: it follows
+//! the name of an owner, and names an owner that it could not reach (section 5 of the contract).
+
+use std::ops::ControlFlow;
+
+use holdfast_session::id::{EndpointId, SessionId};
+
+use super::wire::UNKNOWN;
+use super::{Front, Lost};
+use crate::sessions::Refusal;
+
+/// The way of one question to its answer.
+pub(super) struct Route {
+    session: Option<SessionId>,
+    /// Who is asked now; without one, whoever answers at the configured address.
+    owner: Option<Owner>,
+    /// Owners that could not be reached on the way.
+    gone: Vec<EndpointId>,
+    /// How often may still be asked.
+    left: u32,
+    /// Whether it may be asked again when nobody knows what became of it.
+    repeatable: bool,
+    /// Whether the configured address failed once.
+    failed: bool,
+    /// Whether the owner is one that was found by an earlier question.
+    recalled: bool,
+}
+
+/// Who runs a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) endpoint: EndpointId,
+    pub(super) address: String,
+}
+
+impl Route {
+    /// Begins with the owner that was found last.
+    pub(super) fn new(front: &Front, session: Option<SessionId>, repeatable: bool) -> Self {
+        let owner = session.and_then(|session| front.owner(session));
+        Self {
+            session,
+            recalled: owner.is_some(),
+            owner,
+            gone: Vec::new(),
+            left: ASKED_MAX,
+            repeatable,
+            failed: false,
+        }
+    }
+
+    /// Where to ask.
+    pub(super) fn address<'a>(&'a self, home: &'a str) -> &'a str {
+        self.owner.as_ref().map_or(home, |owner| &owner.address)
+    }
+
+    /// Whether that is the configured address.
+    pub(super) const fn is_home(&self) -> bool {
+        self.owner.is_none()
+    }
+
+    /// Whom not to wait for.
+    pub(super) fn gone(&self) -> &[EndpointId] {
+        &self.gone
+    }
+
+    /// What became of the last question: its answer, or that another one is to be asked.
+    pub(super) fn after<T>(
+        &mut self,
+        front: &Front,
+        outcome: Result<Result<T, Refusal>, Lost>,
+    ) -> ControlFlow<Result<T, Refusal>> {
+        self.left -= 1;
+        let recalled = std::mem::take(&mut self.recalled);
+        match outcome {
+            Ok(Err(Refusal::Owner { endpoint, address })) => {
+                // an owner that nobody else may take it from yet, and that is not to be reached
+                if self.gone.contains(&endpoint) || self.left == 0 {
+                    return ControlFlow::Break(Err(Refusal::unavailable(CHANGING)));
+                }
+                self.owner = Some(Owner { endpoint, address });
+                ControlFlow::Continue(())
+            }
+            // it may be leaving: others may have the session, or take it over
+            Ok(Err(Refusal::Unavailable { .. })) if recalled => {
+                self.forget(front);
+                ControlFlow::Continue(())
+            }
+            Ok(answer) => {
+                if let (Some(session), true) = (self.session, answer.is_ok()) {
+                    front.found(session, self.owner.take());
+                }
+                ControlFlow::Break(answer)
+            }
+            Err(lost) => self.lost(front, lost),
+        }
+    }
+
+    fn lost<T>(&mut self, front: &Front, lost: Lost) -> ControlFlow<Result<T, Refusal>> {
+        let owner = self.forget(front);
+        tracing::debug!(?owner, %lost, "an exchange did not answer");
+        let unknown = matches!(lost, Lost::Unknown(_));
+        if unknown && !self.repeatable {
+            return ControlFlow::Break(Err(Refusal::Unknown(UNKNOWN)));
+        }
+        match owner {
+            Some(owner) => self.gone.push(owner.endpoint),
+            // a connection that has lain idle breaks when it is next used
+            None if unknown && !self.failed => self.failed = true,
+            None => return ControlFlow::Break(Err(Refusal::unavailable(UNREACHABLE))),
+        }
+        match self.left {
+            0 => ControlFlow::Break(Err(Refusal::unavailable(CHANGING))),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+impl Route {
+    /// Goes on at the configured address.
+    fn forget(&mut self, front: &Front) -> Option<Owner> {
+        if let Some(session) = self.session {
+            front.found(session, None);
+        }
+        self.owner.take()
+    }
+}
+
+const CHANGING: &str = "the session is changing hands";
+const UNREACHABLE: &str = "the exchange cannot be reached";
+/// The configured address, an owner that is gone, the address again, the new owner, and one more.
+const ASKED_MAX: u32 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOME: &str = "home:1";
+
+    fn route(front: &Front, repeatable: bool) -> Route {
+        Route::new(front, Some(SessionId::new(1)), repeatable)
+    }
+
+    fn elsewhere(name: &str) -> Result<Result<(), Refusal>, Lost> {
+        Ok(Err(Refusal::Owner {
+            endpoint: name.parse().expect("a name"),
+            address: format!("{name}:1"),
+        }))
+    }
+
+    fn unreached() -> Result<Result<(), Refusal>, Lost> {
+        Err(Lost::Unreached("refused".into()))
+    }
+
+    fn unknown() -> Result<Result<(), Refusal>, Lost> {
+        Err(Lost::Unknown("broke off".into()))
+    }
+
+    #[test]
+    fn an_owner_is_followed_and_remembered_for_the_next_question() {
+        let front = Front::of_tests(HOME);
+        let mut first = route(&front, true);
+        assert_eq!(first.address(HOME), HOME);
+        assert!(first.after(&front, elsewhere("b")).is_continue());
+        assert_eq!(first.address(HOME), "b:1");
+        let answered = first.after(&front, Ok(Ok(())));
+        assert_eq!(answered, ControlFlow::Break(Ok(())));
+        let mut second = route(&front, true);
+        assert_eq!(second.address(HOME), "b:1");
+        assert!(second.after(&front, elsewhere("c")).is_continue());
+        assert_eq!(second.address(HOME), "c:1");
+    }
+
+    #[test]
+    fn an_owner_that_is_not_reached_is_named_where_its_session_may_be_taken_over() {
+        let front = Front::of_tests(HOME);
+        let mut route = route(&front, false);
+        assert!(route.after(&front, elsewhere("b")).is_continue());
+        assert!(route.after(&front, unreached()).is_continue());
+        assert_eq!(route.address(HOME), HOME);
+        assert_eq!(route.gone(), ["b".parse().expect("a name")]);
+        // it was taken too short a time ago: to be asked again later
+        let answer = route.after(&front, elsewhere("b"));
+        let ControlFlow::Break(Err(Refusal::Unavailable { problem, .. })) = answer else {
+            panic!("{answer:?}");
+        };
+        assert!(problem.retryable);
+    }
+
+    #[test]
+    fn what_may_have_been_done_is_not_done_again_unless_it_has_a_key() {
+        let front = Front::of_tests(HOME);
+        let answer = route(&front, false).after(&front, unknown());
+        assert_eq!(answer, ControlFlow::Break(Err(Refusal::Unknown(UNKNOWN))));
+        let mut repeatable = route(&front, true);
+        assert!(repeatable.after(&front, unknown()).is_continue());
+        let answer = repeatable.after(&front, unknown());
+        let unavailable = Refusal::unavailable(UNREACHABLE);
+        assert_eq!(answer, ControlFlow::Break(Err(unavailable)));
+    }
+
+    #[test]
+    fn an_owner_from_before_that_refuses_is_asked_for_at_the_configured_address() {
+        let front = Front::of_tests(HOME);
+        let mut first = route(&front, true);
+        assert!(first.after(&front, elsewhere("b")).is_continue());
+        assert!(first.after(&front, Ok(Ok(()))).is_break());
+        let leaving = || {
+            Ok(Err::<(), _>(Refusal::unavailable(
+                "this endpoint is leaving",
+            )))
+        };
+        let mut second = route(&front, true);
+        assert_eq!(second.address(HOME), "b:1");
+        assert!(second.after(&front, leaving()).is_continue());
+        assert_eq!(second.address(HOME), HOME);
+        assert!(second.gone().is_empty(), "it was reached");
+        let answer = second.after(&front, leaving());
+        assert!(answer.is_break(), "the word of the address stands");
+    }
+
+    #[test]
+    fn owners_that_name_each_other_are_not_followed_for_ever() {
+        let front = Front::of_tests(HOME);
+        let mut route = route(&front, true);
+        let names = ["b", "c"].into_iter().cycle();
+        let asked = names.map(|name| route.after(&front, elsewhere(name)));
+        let asked = asked.take_while(ControlFlow::is_continue).count();
+        assert_eq!(asked as u32, ASKED_MAX - 1);
+    }
+}
