@@ -87,7 +87,9 @@ pub fn judge(record: &Record, me: &Owner, moved_from: &[EndpointId], draining: b
         // this process without the session in memory, or the one before it
         return Step::Claim;
     }
-    if !record.leaving && !moved_from.contains(&record.owner.endpoint) {
+    // one that drains takes nothing over: all it can do is to say whose it is
+    let stays = draining || !record.leaving;
+    if stays && !moved_from.contains(&record.owner.endpoint) {
         return Step::Redirect(record.owner.clone());
     }
     match (draining, record.laid_down) {
@@ -302,7 +304,18 @@ mod tests {
             ..record(owner("a", 1))
         };
         assert_eq!(judge(&laid, &owner("b", 2), &[], false), Step::Claim);
-        assert_eq!(judge(&laid, &owner("b", 2), &[], true), Step::Decline);
+        let declined = judge(&laid, &owner("b", 2), &names(&["a"]), true);
+        assert_eq!(declined, Step::Decline);
+    }
+
+    #[test]
+    fn one_that_drains_says_whose_the_session_is() {
+        let leaving = Record {
+            leaving: true,
+            ..record(owner("a", 1))
+        };
+        let step = judge(&leaving, &owner("b", 2), &names(&["c"]), true);
+        assert_eq!(step, Step::Redirect(owner("a", 1)));
     }
 
     #[test]
