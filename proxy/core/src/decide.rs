@@ -4,14 +4,16 @@
 //! failed, was refused or redirected, or a live connection has to leave its endpoint. Both only
 //! read the snapshot, so that every proxy that knows the same comes to the same answer.
 
+mod candidates;
 mod search;
 
 use std::sync::Arc;
 
+use candidates::{leaving, newcomers};
 pub use search::{HOPS_MAX, Next, Search, next};
 
 use crate::affinity::{AffinityKey, AffinityPolicy, AffinityVerdict, Claim, Shown};
-use crate::cluster::{Admin, Client, Cluster, Endpoint, EndpointId, Health, Open};
+use crate::cluster::{Client, Cluster, Endpoint, EndpointId, Open};
 use crate::pick;
 use crate::route::{Fields, Relay, Route};
 use crate::snapshot::Snapshot;
@@ -323,7 +325,8 @@ fn place<'a>(
 }
 
 /// A claim is followed while its endpoint admits it; else it goes where its key says; else,
-/// if nobody takes it, it stays for as long as its endpoint can keep it.
+/// if nobody takes it, it stays for as long as its endpoint can keep it, or asks one that
+/// leaves whether it has the session.
 fn place_claim<'a>(
     cluster: &'a Cluster,
     policy: &AffinityPolicy,
@@ -348,24 +351,27 @@ fn place_claim<'a>(
     if let Some(endpoint) = own.filter(|e| cluster.admits_own(e, claim.key)) {
         return Ok(stay(endpoint));
     }
-    match newcomers(cluster).by_key_even_full(claim.key) {
-        Ok(endpoint) => Ok(Placed {
-            endpoint,
-            key: claim.key,
-            cookie: CookieAction::Set(Claim {
-                endpoint: endpoint.id.clone(),
-                seen: wall,
-                ..claim.clone()
-            }),
-            why: Why::Down,
-            moved_from: vec![claim.endpoint.clone()],
-            claimed: Some(claim.endpoint),
+    let go = |endpoint: &'a Arc<Endpoint>| Placed {
+        endpoint,
+        key: claim.key,
+        cookie: CookieAction::Set(Claim {
+            endpoint: endpoint.id.clone(),
+            seen: wall,
+            ..claim.clone()
         }),
-        Err(reject) => match own.filter(|e| e.may_keep(cluster.failing_open)) {
-            Some(endpoint) => Ok(stay(endpoint)),
-            None => Err(reject),
-        },
-    }
+        why: Why::Down,
+        moved_from: vec![claim.endpoint.clone()],
+        claimed: Some(claim.endpoint.clone()),
+    };
+    newcomers(cluster)
+        .by_key_even_full(claim.key)
+        .map(go)
+        .or_else(|reject| {
+            let open = cluster.failing_open;
+            let own = own.filter(|e| e.may_keep(open) || e.may_have(open));
+            let other = || leaving(cluster, claim.key).map(go);
+            own.map(stay).or_else(other).ok_or(reject)
+        })
 }
 
 /// A value names a place on its own: its home is the same on every proxy, whoever is up. While
@@ -385,10 +391,15 @@ fn place_value(cluster: &Cluster, key: AffinityKey) -> Result<Placed<'_>, Reject
     if cluster.admits(home, Client::Own) {
         return Ok(at(home, Why::Valid, Vec::new()));
     }
+    let open = cluster.failing_open;
     match newcomers(cluster).by_key_even_full(key) {
         Ok(endpoint) => Ok(at(endpoint, Why::Down, vec![home.id.clone()])),
-        Err(_) if home.may_keep(cluster.failing_open) => Ok(at(home, Why::Valid, Vec::new())),
-        Err(reject) => Err(reject),
+        Err(_) if home.may_keep(open) || home.may_have(open) => {
+            Ok(at(home, Why::Valid, Vec::new()))
+        }
+        Err(reject) => leaving(cluster, key)
+            .map(|endpoint| at(endpoint, Why::Down, vec![home.id.clone()]))
+            .ok_or(reject),
     }
 }
 
@@ -436,64 +447,6 @@ fn admits_own(cluster: &Cluster, id: &EndpointId) -> bool {
     cluster
         .endpoint(id)
         .is_some_and(|e| cluster.admits(e, Client::Own))
-}
-
-/// The endpoints that take newcomers: those fully up, or for want of any those that are at
-/// least not known to be down.
-fn newcomers(cluster: &Cluster) -> Newcomers<'_> {
-    let up = cluster
-        .endpoints()
-        .iter()
-        .any(|e| e.health == Health::Up && cluster.admits(e, Client::New) && !e.is_full());
-    Newcomers {
-        cluster,
-        up_alone: up && !cluster.failing_open,
-    }
-}
-
-struct Newcomers<'a> {
-    cluster: &'a Cluster,
-    /// Whether those that are not fully up are passed over.
-    up_alone: bool,
-}
-
-impl<'a> Newcomers<'a> {
-    fn iter(&self) -> impl Iterator<Item = &'a Arc<Endpoint>> + use<'a> {
-        let Self { cluster, up_alone } = *self;
-        cluster.endpoints().iter().filter(move |e| {
-            cluster.admits(e, Client::New) && (!up_alone || e.health == Health::Up)
-        })
-    }
-
-    /// By rendezvous among those with room.
-    fn by_key(&self, key: AffinityKey) -> Result<&'a Arc<Endpoint>, Reject> {
-        pick::rendezvous(self.iter().filter(|e| !e.is_full()), key).ok_or_else(|| self.why_none())
-    }
-
-    /// By rendezvous among those with room, or else among all: a session that exists already
-    /// is better crowded than lost.
-    fn by_key_even_full(&self, key: AffinityKey) -> Result<&'a Arc<Endpoint>, Reject> {
-        self.by_key(key)
-            .or_else(|reject| pick::rendezvous(self.iter(), key).ok_or(reject))
-    }
-
-    fn why_none(&self) -> Reject {
-        let fit = |e: &&Arc<Endpoint>| self.cluster.failing_open || e.health.fit();
-        let mut fit = self
-            .cluster
-            .endpoints()
-            .iter()
-            .filter(fit)
-            .map(|e| e.admin)
-            .peekable();
-        if self.iter().next().is_some() {
-            Reject::Full
-        } else if fit.any(|admin| admin == Admin::Drain) {
-            Reject::Draining
-        } else {
-            Reject::NoEndpoint
-        }
-    }
 }
 
 #[cfg(test)]

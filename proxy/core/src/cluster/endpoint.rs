@@ -85,6 +85,13 @@ impl Endpoint {
         fit && self.admin != Admin::Maint && !self.drained
     }
 
+    /// Whether it may have a session that nobody else takes: one that keeps the contract and
+    /// leaves has its sessions until others come for them, however few connections are left.
+    pub fn may_have(&self, failing_open: bool) -> bool {
+        let fit = failing_open || self.health.fit();
+        fit && self.contract && self.admin == Admin::Drain
+    }
+
     /// Whether nothing that is known of it differs; what it carries is not compared.
     pub(crate) fn same(&self, other: &Self) -> bool {
         let known = |e: &Self| {

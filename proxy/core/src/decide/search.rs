@@ -207,7 +207,7 @@ impl Search {
 /// In this order: the owner that a `421` named, even if it drains; the endpoint it comes from,
 /// while that admits it; the one its key says among those that take newcomers, with room
 /// first; back to where it comes from, if that can keep it; whoever is only out for what went
-/// wrong before.
+/// wrong before; whoever leaves and keeps the contract.
 pub fn next(
     snapshot: &Snapshot,
     cluster: &ClusterName,
@@ -258,13 +258,19 @@ pub fn next(
     if let Some(back) = from.filter(|e| e.may_keep(cluster.failing_open)) {
         return to(search, back, true);
     }
-    // One that served badly is better than nobody: the dial tells.
-    let ejected = |e: &&Arc<Endpoint>| {
-        let ready = e.health == Health::Ejected && e.admin == Admin::Ready && e.weight > 0;
-        ready && !search.tried_now(&e.id)
+    // One that served badly is better than nobody, and so is one that leaves: it may have the
+    // session, and those that leave too do not say whose it is. The dial tells.
+    let untried = || {
+        let all = cluster.endpoints().iter();
+        all.filter(|e| !search.tried_now(&e.id))
     };
-    let ejected = cluster.endpoints().iter().filter(ejected);
-    to(search, pick::rendezvous(ejected, key)?, false)
+    let ejected =
+        |e: &&Arc<Endpoint>| e.health == Health::Ejected && e.admin == Admin::Ready && e.weight > 0;
+    let last = pick::rendezvous(untried().filter(ejected), key).or_else(|| {
+        let leaving = untried().filter(|e| e.may_have(cluster.failing_open));
+        pick::rendezvous(leaving, key)
+    })?;
+    to(search, last, false)
 }
 
 /// Endpoints a search remembers; more than any search asks before its deadline.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::affinity::seal::Keyring;
 use crate::affinity::{CookieSettings, Source};
-use crate::cluster::{ClusterName, ClusterSettings, Contract};
+use crate::cluster::{Admin, ClusterName, ClusterSettings, Contract, Health};
 use crate::route::{Identity, Match, RouteName, Router};
 
 pub(crate) fn cookie_policy() -> AffinityPolicy {
@@ -308,9 +308,34 @@ fn a_draining_contract_endpoint_keeps_its_own_only_while_nobody_else_can_take_th
         "nothing is named when going back to it"
     );
     assert_eq!(alone.reject(&nobody()), Reject::Draining);
-    assert_eq!(alone.reject(&of("b")), Reject::Draining);
+    let asks = alone.forward(&of("b"));
+    assert_eq!((asks.endpoint.id.as_str(), asks.why), ("a", Why::Down));
+    assert_eq!(asks.moved_from, [id("b")], "a may have taken it over");
     let helped = alone.with("b", |e| e.health = Health::Up);
     assert_eq!(helped.forward(&of("a")).endpoint.id, id("b"));
+}
+
+#[test]
+fn where_all_leave_a_client_still_reaches_who_has_its_session() {
+    let empty = |e: &mut Endpoint| {
+        drain(e);
+        e.drained = true;
+    };
+    let mut all = Stage::new(Contract::Required);
+    for id in ["a", "b", "c"] {
+        all = all.with(id, empty);
+    }
+    let forward = all.forward(&of("a"));
+    assert_eq!(
+        (forward.endpoint.id.as_str(), forward.why),
+        ("a", Why::Valid)
+    );
+    assert_eq!(all.reject(&nobody()), Reject::Draining);
+    let mut opaque = Stage::new(Contract::Off);
+    for id in ["a", "b", "c"] {
+        opaque = opaque.with(id, empty);
+    }
+    assert_eq!(opaque.reject(&of("a")), Reject::Draining);
 }
 
 #[test]

@@ -113,6 +113,26 @@ fn one_that_served_badly_is_asked_before_a_connection_is_given_up() {
 }
 
 #[test]
+fn where_all_leave_each_is_asked_whether_it_has_the_session() {
+    let contract = Contract::Required;
+    let all = ["a", "b", "c"];
+    let stage = Stage::new(contract);
+    let stage = all.iter().fold(stage, |stage, id| stage.with(id, drain));
+    let mut search = Search::lost(id("a"));
+    let mut asked = Vec::new();
+    while let Some((next, named, _)) = lead(&stage, &mut search) {
+        assert!(
+            !named.contains(&next),
+            "{next} is asked, and named {named:?}"
+        );
+        search.refused(&id(&next));
+        asked.push(next);
+    }
+    asked.sort();
+    assert_eq!(asked, all);
+}
+
+#[test]
 fn all_connections_of_a_key_move_to_the_same_place() {
     let stage = Stage::new(Contract::Required).with("a", drain);
     let request = stage.forward(&of("a")).endpoint.id.to_string();
