@@ -202,15 +202,7 @@ impl Proxy {
                     cause,
                     ..
                 } => {
-                    let order = match cause {
-                        control::Cause::Drain | control::Cause::Deadline => {
-                            Order::Move(Cause::Drain)
-                        }
-                        control::Cause::Maint => Order::Move(Cause::Maint),
-                        control::Cause::Gone => Order::Move(Cause::Gone),
-                        control::Cause::Dead => Order::Abandon,
-                    };
-                    self.order(&endpoint, order, count);
+                    self.order(&endpoint, away(cause), count);
                 }
                 Command::Close {
                     endpoint,
@@ -219,8 +211,8 @@ impl Proxy {
                     ..
                 } => {
                     let order = match cause {
-                        control::Cause::Dead => Order::Abandon,
-                        _ => Order::Close,
+                        control::Cause::Deadline => Order::Close,
+                        _ => away(cause),
                     };
                     self.order(&endpoint, order, count);
                 }
@@ -339,4 +331,14 @@ impl Proxy {
 pub(crate) fn milliseconds(instant: Instant) -> u64 {
     let nanos = instant.since_start().as_nanos();
     u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+/// How a connection is told to go to another endpoint.
+const fn away(cause: control::Cause) -> Order {
+    match cause {
+        control::Cause::Drain | control::Cause::Deadline => Order::Move(Cause::Drain),
+        control::Cause::Maint => Order::Move(Cause::Maint),
+        control::Cause::Gone => Order::Move(Cause::Gone),
+        control::Cause::Dead => Order::Abandon,
+    }
 }

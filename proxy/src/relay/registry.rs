@@ -134,18 +134,14 @@ impl Registry {
         (order, because): (Order, &'static str),
         max: usize,
     ) -> usize {
-        let place = (cluster.clone(), endpoint.clone());
-        let lines: Vec<_> = match self.inner.places.lock().get(&place) {
-            Some(lines) => lines.values().cloned().collect(),
-            None => return 0,
-        };
-        self.order_some(lines, (order, because), max)
+        let together = matches!(order, Order::Move(_));
+        self.order_some(self.at(cluster, endpoint), (order, because), max, together)
     }
 
     /// Closes politely at most `max` connections, whichever endpoint they are at, the most idle
     /// first. For the shutdown of the process.
     pub fn close_some(&self, max: usize) -> usize {
-        self.order_some(self.all(), (Order::Close, SHUTDOWN), max)
+        self.order_some(self.all(), (Order::Close, SHUTDOWN), max, false)
     }
 
     /// How many have not been told to close.
@@ -196,11 +192,19 @@ impl Registry {
         places.values().flat_map(HashMap::values).cloned().collect()
     }
 
+    fn at(&self, cluster: &ClusterName, endpoint: &EndpointId) -> Vec<Arc<Line>> {
+        let place = (cluster.clone(), endpoint.clone());
+        let places = self.inner.places.lock();
+        let lines = places.get(&place).into_iter().flat_map(HashMap::values);
+        lines.cloned().collect()
+    }
+
     fn order_some(
         &self,
         mut lines: Vec<Arc<Line>>,
         (order, because): (Order, &'static str),
         max: usize,
+        by_key: bool,
     ) -> usize {
         let now = (self.inner.now)();
         lines.retain(|line| line.may_be_ordered(order, now));
@@ -214,7 +218,7 @@ impl Registry {
         let mut given = 0;
         let mut last = None;
         for line in lines {
-            let together = matches!(order, Order::Move(_)) && last == Some(line.key);
+            let together = by_key && last == Some(line.key);
             if given >= max && !together {
                 break;
             }
@@ -253,13 +257,7 @@ impl Orders for Registry {
         count: control::Count,
         cause: control::Cause,
     ) {
-        let order = match cause {
-            control::Cause::Drain | control::Cause::Deadline => Order::Move(Cause::Drain),
-            control::Cause::Maint => Order::Move(Cause::Maint),
-            control::Cause::Gone => Order::Move(Cause::Gone),
-            control::Cause::Dead => Order::Abandon,
-        };
-        self.order(cluster, endpoint, (order, cause.as_str()), max(count));
+        self.order(cluster, endpoint, (away(cause), cause.as_str()), max(count));
     }
 
     fn close_connections(
@@ -269,11 +267,14 @@ impl Orders for Registry {
         count: control::Count,
         cause: control::Cause,
     ) {
+        // Where the endpoint is not known to keep the contract, a connection may know better:
+        // it moves, and the others close.
         let order = match cause {
-            control::Cause::Dead => Order::Abandon,
-            _ => Order::Close,
+            control::Cause::Deadline => Order::Close,
+            _ => away(cause),
         };
-        self.order(cluster, endpoint, (order, cause.as_str()), max(count));
+        let lines = self.at(cluster, endpoint);
+        self.order_some(lines, (order, cause.as_str()), max(count), false);
     }
 }
 
@@ -383,6 +384,16 @@ impl fmt::Debug for Registry {
         f.debug_struct("Registry")
             .field("total", &self.total())
             .finish_non_exhaustive()
+    }
+}
+
+/// How a connection is told to go to another endpoint.
+const fn away(cause: control::Cause) -> Order {
+    match cause {
+        control::Cause::Drain | control::Cause::Deadline => Order::Move(Cause::Drain),
+        control::Cause::Maint => Order::Move(Cause::Maint),
+        control::Cause::Gone => Order::Move(Cause::Gone),
+        control::Cause::Dead => Order::Abandon,
     }
 }
 

@@ -124,3 +124,25 @@ async fn a_move_under_way_may_be_turned_into_a_close_and_says_why() {
     let order = poll_fn(|cx| line.line.poll_order(cx)).await;
     assert_eq!(order, Order::Close, "the last word counts");
 }
+
+#[tokio::test]
+async fn who_follows_the_contract_is_not_closed_because_its_endpoint_was_not_known_to() {
+    let office = Office::new();
+    let lines: Vec<_> = (0..4).map(|_| office.open(1)).collect();
+    let (one, drain) = (control::Count::AtMost(1), control::Cause::Drain);
+    office
+        .registry
+        .close_connections(&cluster(), &id("a"), one, drain);
+    let told = lines.iter().find(|line| !line.line.because().is_empty());
+    let told = told.expect("one was told");
+    let order = poll_fn(|cx| told.line.poll_order(cx)).await;
+    assert_eq!(order, MOVE, "the connection itself knows whether it can");
+    let others = lines.iter().filter(|line| line.line.because().is_empty());
+    assert_eq!(others.count(), 3, "no burst that a client sees");
+    let (all, deadline) = (control::Count::All, control::Cause::Deadline);
+    office
+        .registry
+        .close_connections(&cluster(), &id("a"), all, deadline);
+    let order = poll_fn(|cx| told.line.poll_order(cx)).await;
+    assert_eq!(order, Order::Close);
+}
