@@ -123,6 +123,19 @@ fn the_algorithm_is_the_key_s_and_never_the_token_s() {
 }
 
 #[test]
+fn one_that_was_believed_is_judged_by_the_clock_each_time() {
+    let mut claims = claims();
+    claims["nbf"] = json!(1_000_000);
+    let (verifier, token) = (verifier(), token(&header(Some("k1")), &claims));
+    assert!(verifier.verify_at(&token, NOW).is_ok());
+    assert!(verifier.verify_at(&token, NOW).is_ok(), "known by now");
+    let later = NOW + Duration::from_secs(1_000_000);
+    assert_eq!(verifier.verify_at(&token, later), Err(Denied::Expired));
+    let earlier = Duration::from_secs(1);
+    assert_eq!(verifier.verify_at(&token, earlier), Err(Denied::Expired));
+}
+
+#[test]
 fn garbage_is_malformed_and_length_is_bounded() {
     for text in ["", ".", "a.b.c", "....", "\u{0}"] {
         assert_eq!(
