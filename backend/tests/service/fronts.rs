@@ -1,11 +1,15 @@
 //! Backends that are fronts of others, as processes: whatever becomes of a front or of what is
 //! behind it, clients go on where they were.
 
-use holdfast_proto::exchange::v1::AskRequest;
+use holdfast_proto::exchange::v1::exchange_client::ExchangeClient;
 use holdfast_proto::exchange::v1::fronts_client::FrontsClient;
+use holdfast_proto::exchange::v1::trade_request::Message as Asked;
+use holdfast_proto::exchange::v1::trade_response::Message as Told;
+use holdfast_proto::exchange::v1::{AskRequest, PlaceOrderRequest, Side, TradeOpen, TradeRequest};
 use http::Method;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
 
 use crate::processes::Client;
@@ -234,6 +238,58 @@ async fn a_killed_fronts_clients_go_on_at_another_without_loss_or_repetition() {
         2,
         "those of the killed front are gone: {presence}"
     );
+}
+
+#[tokio::test]
+async fn a_front_has_grpc_too_and_refuses_by_its_own_configuration() {
+    let folder = Folder::new();
+    let x = exchange(&folder, "x").await;
+    let address = format!("exchange: {{ address: 'http://{}' }}", x.address);
+    let lines = "features: { batch: false }\nlimits: { streams_per_subject: 1 }";
+    let f = Process::start(&folder, "f", &address, lines).await;
+    f.health("its exchange answers", is_well).await;
+    let mut client = Client::new(&f).await;
+    let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", f.address));
+    let channel = soon(endpoint.expect("an address").connect()).await;
+    let mut exchange = ExchangeClient::new(channel.expect("it takes HTTP/2"));
+    let (sender, receiver) = tokio::sync::mpsc::channel(8);
+    let open = TradeOpen {
+        session_id: client.id.clone(),
+        client: "desk".into(),
+        ..TradeOpen::default()
+    };
+    let place = PlaceOrderRequest {
+        symbol: client.symbol.clone(),
+        side: Side::Buy.into(),
+        quantity: "1".into(),
+        price: "60.00".into(),
+        ..PlaceOrderRequest::default()
+    };
+    for (n, message) in [(0, Asked::Open(open)), (1, Asked::Place(place))] {
+        let message = Some(message);
+        let said = sender.send(TradeRequest { n, message }).await;
+        said.expect("it is listened to");
+    }
+    let opened = soon(exchange.trade(ReceiverStream::new(receiver))).await;
+    let mut stream = opened.expect("it opens").into_inner();
+    let answer = loop {
+        let told = soon(stream.message()).await.expect("it goes on");
+        if let Some(Told::Answer(answer)) = told.and_then(|told| told.message) {
+            break answer;
+        }
+    };
+    assert!(answer.ok && answer.order_id > 0, "{answer:?}");
+
+    let mut socket = client.dial(&f, "").await.expect("taken");
+    let batch = json!({ "operations": [{ "type": "order.cancel", "data": { "order_id": 1 } }] });
+    socket
+        .say(json!({ "type": "order.batch", "n": 1, "data": batch }))
+        .await;
+    let refused = socket.until("answer", |_| {}).await;
+    assert_eq!(refused["error"]["code"], "feature_off", "{refused}");
+    assert_eq!(refused["n"], 1, "answered under its number");
+    let there = x.get(&format!("{}/orders", client.path)).await.json();
+    assert_eq!(there["orders"].as_array().map(Vec::len), Some(1), "{there}");
 }
 
 #[tokio::test]
