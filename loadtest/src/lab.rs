@@ -61,6 +61,10 @@ pub struct Options {
     /// How many backends: a, b, c, ...
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=10))]
     backends: u8,
+    /// So many fronts of the backends: fa, fb, ... The proxy sees them alone; at most 10 with the
+    /// backends
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=9))]
+    fronts: u8,
     /// How many sticky applications: sa, sb, sc, ...
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=10))]
     sticky_apps: u8,

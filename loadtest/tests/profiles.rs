@@ -69,6 +69,21 @@ async fn deploys_kills_and_lost_zones_go_unseen() {
 }
 
 #[tokio::test]
+async fn fronts_and_the_backends_behind_them_are_killed_unseen() {
+    let arguments = ["--backends", "2", "--fronts", "2", "--sticky-apps", "1"];
+    let lab = Lab::start("fronts", &arguments).await;
+    let brief = ["--sessions", "4", "--seconds", "1", "--interval", "2"];
+    let report = run(&lab, &[&["kill", "--times", "4"], &brief[..]].concat()).await;
+    let killed = report["events"].as_array().expect("a list").iter();
+    let killed: Vec<_> = killed
+        .filter_map(|event| event["endpoint"].as_str())
+        .collect();
+    assert_eq!(killed, ["fa", "fb", "a", "b"], "{report}");
+    assert!(count(&report, "received") > 0 && count(&report, "commands") > 0);
+    assert!(report["proxy"]["totals"]["moves"].as_u64() > Some(0));
+}
+
+#[tokio::test]
 async fn orders_sent_while_their_backend_dies_are_done_once() {
     let lab = Lab::start("orders-at-a-kill", &["--sticky-apps", "1"]).await;
     let arguments = ["commands", "--sessions", "6", "--commands", "40"];

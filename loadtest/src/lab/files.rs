@@ -103,8 +103,8 @@ impl Files {
             ("h2c", plan.h2c.to_string()),
             ("admin", plan.admin.to_string()),
             ("control", plan.control.to_string()),
-            ("backends", endpoints(&plan.backends)),
-            ("sticky_apps", endpoints(&plan.sticky_apps)),
+            ("backends", endpoints(plan.endpoints())),
+            ("sticky_apps", endpoints(plan.sticky_apps.iter())),
             ("keys", keys.clone()),
         ];
         words.extend(options.pace.words());
@@ -129,20 +129,19 @@ impl Files {
             include_str!("../../lab/backend.yaml"),
         )?;
         let store = match plan.redis {
-            Some(address) => format!("redis: {{ url: \"redis://{address}\" }}"),
-            None => format!("sqlite: {{ file: \"{}\" }}", self.store().display()),
+            Some(address) => format!("store: {{ redis: {{ url: \"redis://{address}\" }} }}"),
+            None => sqlite(&self.store()),
         };
         // Whatever happens to the store of the others, it does not happen to the reference.
-        let own = format!(
-            "sqlite: {{ file: \"{}\" }}",
-            self.reference_store().display()
-        );
+        let own = sqlite(&self.reference_store());
         let seats = plan.backends.iter().map(|seat| (seat, &store));
         for (seat, store) in seats.chain(plan.reference.iter().map(|seat| (seat, &own))) {
+            let exchange = seat.exchange;
+            let exchange = exchange.map(|at| format!("exchange: {{ address: \"http://{at}\" }}"));
             let mut words = vec![
                 ("id", seat.id.clone()),
                 ("address", seat.address.to_string()),
-                ("store", store.clone()),
+                ("store", exchange.unwrap_or_else(|| store.clone())),
                 ("keys", keys.to_owned()),
             ];
             words.extend(options.pace.words());
@@ -278,12 +277,15 @@ impl Files {
 }
 
 /// A YAML list of endpoints in one line.
-fn endpoints(seats: &[Seat]) -> String {
+fn endpoints<'a>(seats: impl Iterator<Item = &'a Seat>) -> String {
     let entries: Vec<String> = seats
-        .iter()
         .map(|seat| format!("{{ id: {}, address: \"{}\" }}", seat.id, seat.address))
         .collect();
     format!("[{}]", entries.join(", "))
+}
+
+fn sqlite(file: &Path) -> String {
+    format!("store: {{ sqlite: {{ file: \"{}\" }} }}", file.display())
 }
 
 /// Readable by the owner alone; a key that is there already stays.

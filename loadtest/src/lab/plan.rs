@@ -12,6 +12,8 @@ use super::{Options, Store};
 pub struct Seat {
     pub id: String,
     pub address: SocketAddr,
+    /// Of a front: the backend that it asks.
+    pub exchange: Option<SocketAddr>,
 }
 
 /// All addresses and places, before anything is started.
@@ -24,6 +26,7 @@ pub struct Plan {
     pub h2c: SocketAddr,
     pub admin: SocketAddr,
     pub control: SocketAddr,
+    /// With their fronts before them, where there are fronts.
     pub backends: Vec<Seat>,
     pub sticky_apps: Vec<Seat>,
     /// Where the lab's own Redis server listens, if it has one.
@@ -46,6 +49,8 @@ pub enum Error {
     },
     #[error("--port-base {0} leaves no room: at most {max}", max = u16::MAX - SPAN)]
     Base(u16),
+    #[error("--backends {backends} and --fronts {fronts} are more than {SEATS_MAX}")]
+    Seats { backends: u8, fronts: u8 },
     #[error("no free port")]
     Free(#[source] io::Error),
     #[error("directory of this program")]
@@ -66,9 +71,22 @@ impl Plan {
                 .map(|(letter, &port)| Seat {
                     id: format!("{prefix}{}", char::from(letter)),
                     address: loopback(port),
+                    exchange: None,
                 })
-                .collect()
+                .collect::<Vec<_>>()
         };
+        let (backends, fronts) = (options.backends, options.fronts);
+        if u16::from(backends) + u16::from(fronts) > SEATS_MAX {
+            return Err(Error::Seats { backends, fronts });
+        }
+        let (own, others) = ports.backends.split_at(backends.into());
+        let backends = seats(backends, "", own);
+        let homes = backends.iter().map(|seat| seat.address).cycle();
+        let fronts = seats(fronts, "f", others).into_iter().zip(homes);
+        let fronts = fronts.map(|(seat, home)| Seat {
+            exchange: Some(home),
+            ..seat
+        });
         Ok(Self {
             dir: std::path::absolute(&options.dir).map_err(Error::Here)?,
             bin_dir,
@@ -76,14 +94,22 @@ impl Plan {
             h2c: loopback(options.h2c_port.unwrap_or(ports.h2c)),
             admin: loopback(options.admin_port.unwrap_or(ports.admin)),
             control: loopback(ports.control),
-            backends: seats(options.backends, "", &ports.backends),
+            backends: fronts.chain(backends.clone()).collect(),
             sticky_apps: seats(options.sticky_apps, "s", &ports.sticky_apps),
             redis: (options.store == Store::Redis).then(|| loopback(ports.redis)),
             reference: options.reference.then(|| Seat {
                 id: REFERENCE.to_owned(),
                 address: loopback(ports.reference),
+                exchange: None,
             }),
         })
+    }
+
+    /// Whom the proxy sees: the fronts, or the backends where there are none.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Seat> {
+        let fronts = self.backends.iter().any(|seat| seat.exchange.is_some());
+        let seen = move |seat: &&Seat| seat.exchange.is_some() == fronts;
+        self.backends.iter().filter(seen)
     }
 
     /// Refuses ports that somebody else listens on, by name.
@@ -278,6 +304,31 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "--port-base 65520 leaves no room: at most 65505"
+        );
+    }
+
+    #[test]
+    fn the_proxy_sees_fronts_alone_and_each_has_a_backend() {
+        let plan = plan(&["--backends", "2", "--fronts", "3"]).expect("a plan");
+        let ids = |seats: Vec<&Seat>| -> Vec<String> {
+            seats.into_iter().map(|seat| seat.id.clone()).collect()
+        };
+        assert_eq!(ids(plan.endpoints().collect()), ["fa", "fb", "fc"]);
+        let all = ids(plan.backends.iter().collect());
+        assert_eq!(all, ["fa", "fb", "fc", "a", "b"]);
+        assert_eq!(ports(&plan.backends), [9003, 9004, 9005, 9001, 9002]);
+        let homes = plan
+            .endpoints()
+            .map(|seat| seat.exchange.map(|at| at.port()));
+        assert_eq!(homes.collect::<Vec<_>>(), [9001, 9002, 9001].map(Some));
+    }
+
+    #[test]
+    fn more_seats_than_there_are_ports_are_refused() {
+        let error = plan(&["--backends", "8", "--fronts", "3"]).expect_err("too many");
+        assert_eq!(
+            error.to_string(),
+            "--backends 8 and --fronts 3 are more than 10"
         );
     }
 
