@@ -60,10 +60,6 @@ pub trait Store: Outbox {
     /// everything.
     async fn mark(&self, fence: Fence, leaving: bool, laid_down: bool) -> Result<(), StoreError>;
 
-    /// Reads the state again under a claim that should still hold: after an
-    /// append whose outcome is unknown.
-    async fn read_back(&self, fence: Fence) -> Result<State, StoreError>;
-
     /// Ends a session for good. Its name is remembered, so that later requests
     /// can be told; what waits for the ledger stays.
     async fn end(&self, fence: Fence, post: Option<Post>) -> Result<(), StoreError>;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use holdfast_session::id::{ClaimId, Incarnation, SessionId};
 use holdfast_session::ownership::{Ancestors, Claim, Owner, Record};
 
-use super::{Fence, Horizon, New, Snapshot, Store, StoreError};
+use super::{Fence, Horizon, New, Snapshot, State, Store, StoreError};
 
 /// Runs every test. `stores` are several handles on one empty store, as
 /// several processes would hold them. It panics with the promise that is broken.
@@ -37,10 +37,8 @@ async fn what_one_handle_writes_another_reads(a: &dyn Store, b: &dyn Store) {
     a.append(fence, records(&["one", "two"]))
         .await
         .expect("an append by the owner");
-    let state = b
-        .read_back(Fence { length: 2, ..fence })
-        .await
-        .expect("the same session");
+    let state = newest(b, Fence { length: 2, ..fence }).await;
+    let state = state.expect("the same session");
     assert_eq!(state.length, 2);
     assert_eq!(state.journal, [(0, b"one".to_vec()), (1, b"two".to_vec())]);
     assert_eq!(state.snapshot, snapshot(0, 0));
@@ -96,7 +94,7 @@ async fn writes_under_an_older_claim_are_refused(a: &dyn Store, b: &dyn Store) {
     assert_eq!(keep(a, old, snapshot(0, 5)).await, Err(fenced.clone()));
     assert_eq!(a.mark(old, true, true).await, Err(fenced.clone()));
     assert_eq!(a.end(old, None).await, Err(fenced.clone()));
-    assert_eq!(a.read_back(old).await, Err(fenced.clone()));
+    assert_eq!(newest(a, old).await, Err(fenced.clone()));
     assert_eq!(
         a.claim(old.session, old.claim, record(2, 8)).await,
         Err(fenced)
@@ -105,7 +103,7 @@ async fn writes_under_an_older_claim_are_refused(a: &dyn Store, b: &dyn Store) {
         claim: record(2, 7).claim,
         ..old
     };
-    let state = b.read_back(new).await.expect("the new owner");
+    let state = newest(b, new).await.expect("the new owner");
     assert_eq!(
         (state.length, state.journal, state.snapshot.seq),
         (0, vec![], 0)
@@ -134,7 +132,7 @@ async fn an_append_at_the_wrong_place_is_refused_whole(a: &dyn Store) {
             .await;
         assert_eq!(refused, Err(StoreError::Length { actual: 1 }));
     }
-    let state = a.read_back(fence).await.expect("the owner");
+    let state = newest(a, fence).await.expect("the owner");
     assert_eq!((state.length, state.journal.len()), (1, 1));
 }
 
@@ -221,7 +219,7 @@ async fn a_snapshot_stands_for_a_lost_tail(a: &dyn Store) {
     a.append(ahead, records(&["x"]))
         .await
         .expect("the journal goes on from there");
-    let state = a.read_back(fence).await.expect("the owner");
+    let state = newest(a, fence).await.expect("the owner");
     assert_eq!(state.length, 6);
     assert_eq!(state.journal, [(5, b"x".to_vec())]);
     assert_eq!(state.snapshot, snapshot(5, 40));
@@ -319,6 +317,12 @@ async fn grow(store: &dyn Store, from: Fence, count: u64, horizon: fn(u64) -> Ho
         let written = store.snapshot(after, snapshot(n + 1, 10 * (n + 1)), horizon(n + 1));
         written.await.expect("a snapshot");
     }
+}
+
+/// The newest snapshot with the journal from there, for the owner.
+pub(super) async fn newest(store: &dyn Store, fence: Fence) -> Result<State, StoreError> {
+    let newest = store.past(fence, i64::MAX.cast_unsigned()).await?;
+    Ok(newest.expect("a session has a snapshot"))
 }
 
 /// A snapshot that nothing falls behind for.

@@ -222,12 +222,6 @@ impl Store for RedisStore {
         reply::done(self.call(mark).await?)
     }
 
-    async fn read_back(&self, fence: Fence) -> Result<State, StoreError> {
-        let keys = self.keys.session(fence.session);
-        let read = fenced(&self.scripts.read_back, &keys, fence);
-        reply::state(self.call(read).await?)?.ok_or_else(|| reply::unreadable("a snapshot"))
-    }
-
     async fn end(&self, fence: Fence, post: Option<Post>) -> Result<(), StoreError> {
         self.announce(fence.session, post.as_ref()).await?;
         let keys = self.keys.session(fence.session);

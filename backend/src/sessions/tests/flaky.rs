@@ -114,11 +114,6 @@ impl Store for Flaky {
         self.inner.mark(fence, leaving, laid_down).await
     }
 
-    async fn read_back(&self, fence: Fence) -> Result<State, StoreError> {
-        self.gone()?;
-        self.inner.read_back(fence).await
-    }
-
     async fn end(&self, fence: Fence, post: Option<Post>) -> Result<(), StoreError> {
         self.inner.end(fence, post).await
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use self::server::Server;
 use super::*;
-use crate::store::conformance::{conforms, created, keep, new, record, records, snapshot};
+use crate::store::conformance::{conforms, created, keep, new, newest, record, records, snapshot};
 
 #[tokio::test]
 async fn redis_keeps_what_a_store_promises() {
@@ -35,7 +35,7 @@ async fn nothing_that_was_answered_is_lost_when_the_server_is_killed() {
         claim: record(2, 2).claim,
         ..fence
     };
-    let after = store.read_back(next).await.expect("the new owner");
+    let after = newest(&*store, next).await.expect("the new owner");
     assert_eq!((after.journal, after.length), (state.journal, 50));
     let refused = store.append(fence, records(&["x"])).await;
     assert_eq!(refused, Err(StoreError::Fenced { generation: 2 }));
@@ -84,7 +84,7 @@ async fn a_server_that_was_started_again_says_that_it_may_have_lost_something() 
     keep(&*store, third, snapshot(0, 0))
         .await
         .expect("a snapshot");
-    let state = store.read_back(third).await.expect("a state");
+    let state = newest(&*store, third).await.expect("a state");
     assert!(!state.rewound, "written since: it is known what there is");
 }
 
@@ -113,7 +113,7 @@ async fn an_emptied_server_says_so_and_only_an_owner_writes_anew() {
     store.create(anew).await.expect("written from memory");
     let at = Fence { length: 7, ..fence };
     store.append(at, records(&["x"])).await.expect("it goes on");
-    let state = other.read_back(at).await.expect("a state");
+    let state = newest(&*other, at).await.expect("a state");
     assert_eq!((state.length, state.journal), (8, vec![(7, b"x".to_vec())]));
     let listed = other.list(Some("ann"), 10).await.expect("a list");
     assert_eq!(listed.len(), 1);
@@ -170,13 +170,13 @@ async fn an_append_without_an_answer_is_found_by_reading_back() {
     let unknown = hasty.append(fence, records(&["one"])).await;
     assert!(matches!(unknown, Err(StoreError::Failed(_))), "{unknown:?}");
     server.say(&["CLIENT", "UNPAUSE"]);
-    let state = store.read_back(fence).await.expect("a state");
+    let state = newest(&*store, fence).await.expect("a state");
     let again = store.append(fence, records(&["one"])).await;
     match state.length {
         0 => assert_eq!(again, Ok(())),
         length => assert_eq!(again, Err(StoreError::Length { actual: length })),
     }
-    let state = store.read_back(fence).await.expect("a state");
+    let state = newest(&*store, fence).await.expect("a state");
     assert_eq!(state.journal, [(0, b"one".to_vec())], "once");
 }
 
@@ -216,7 +216,7 @@ async fn nobody_waits_for_a_server_that_is_away() {
     let refused = hasty.append(fence, records(&["two"])).await;
     assert_eq!(refused, Err(StoreError::Away), "and certainly not done");
     answers(&hasty).await;
-    let state = hasty.read_back(fence).await.expect("a state");
+    let state = newest(&hasty, fence).await.expect("a state");
     let journal: Vec<_> = state
         .journal
         .iter()
