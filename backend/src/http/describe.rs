@@ -1,8 +1,9 @@
-//! What the description says of parameters that many operations share. Handlers read them
-//! elsewhere: these types are for the document alone.
+//! What the description says of parameters and answers that many operations share. Handlers read
+//! and write them elsewhere: these types are for the document alone.
 #![allow(dead_code, reason = "their fields are described, not read")]
 
-use utoipa::IntoParams;
+use holdfast_session::view::Simulator;
+use utoipa::{IntoParams, IntoResponses};
 
 /// The path of a session.
 #[derive(IntoParams)]
@@ -60,3 +61,8 @@ pub(super) struct Repeatable {
     )]
     idempotency_key: Option<String>,
 }
+
+/// What the simulator is doing now.
+#[derive(IntoResponses)]
+#[response(status = 200)]
+pub(super) struct SimulatorNow(Simulator);

@@ -10,7 +10,7 @@ use holdfast_session::message::{
 use holdfast_session::view::Simulator;
 use http::HeaderMap;
 
-use super::describe::{Repeatable, SessionPath};
+use super::describe::{Repeatable, SessionPath, SimulatorNow};
 use super::extract::{Body, Named, OptionalBody, idempotency_key};
 use super::problem::{OfCommand, OfSession};
 use crate::app::Backend;
@@ -35,7 +35,7 @@ pub(super) async fn read(
     post, path = "/api/v1/sessions/{id}/simulator/start", tag = "simulator",
     operation_id = "start_simulator",
     params(SessionPath, Repeatable), request_body = Option<Empty>,
-    responses((status = 200, description = "What it is doing now", body = Simulator), OfCommand)
+    responses(SimulatorNow, OfCommand)
 )]
 pub(super) async fn start(
     State(backend): State<Arc<Backend>>,
@@ -51,7 +51,7 @@ pub(super) async fn start(
     post, path = "/api/v1/sessions/{id}/simulator/pause", tag = "simulator",
     operation_id = "pause_simulator",
     params(SessionPath, Repeatable), request_body = Option<Empty>,
-    responses((status = 200, description = "What it is doing now", body = Simulator), OfCommand)
+    responses(SimulatorNow, OfCommand)
 )]
 pub(super) async fn pause(
     State(backend): State<Arc<Backend>>,
@@ -67,7 +67,7 @@ pub(super) async fn pause(
     post, path = "/api/v1/sessions/{id}/simulator/resume", tag = "simulator",
     operation_id = "resume_simulator",
     params(SessionPath, Repeatable), request_body = Option<Empty>,
-    responses((status = 200, description = "What it is doing now", body = Simulator), OfCommand)
+    responses(SimulatorNow, OfCommand)
 )]
 pub(super) async fn resume(
     State(backend): State<Arc<Backend>>,
@@ -89,7 +89,7 @@ pub(super) async fn resume(
     post, path = "/api/v1/sessions/{id}/simulator/stop", tag = "simulator",
     operation_id = "stop_simulator",
     params(SessionPath, Repeatable), request_body = Option<Empty>,
-    responses((status = 200, description = "What it is doing now", body = Simulator), OfCommand)
+    responses(SimulatorNow, OfCommand)
 )]
 pub(super) async fn stop(
     State(backend): State<Arc<Backend>>,
@@ -105,7 +105,7 @@ pub(super) async fn stop(
     post, path = "/api/v1/sessions/{id}/simulator/speed", tag = "simulator",
     operation_id = "speed_simulator",
     params(SessionPath, Repeatable), request_body = SimulatorSpeed,
-    responses((status = 200, description = "What it is doing now", body = Simulator), OfCommand)
+    responses(SimulatorNow, OfCommand)
 )]
 pub(super) async fn speed(
     State(backend): State<Arc<Backend>>,
@@ -121,7 +121,7 @@ pub(super) async fn speed(
     post, path = "/api/v1/sessions/{id}/simulator/step", tag = "simulator",
     operation_id = "step_simulator",
     params(SessionPath, Repeatable), request_body = Option<SimulatorStep>,
-    responses((status = 200, description = "What it is doing now", body = Simulator), OfCommand)
+    responses(SimulatorNow, OfCommand)
 )]
 pub(super) async fn step(
     State(backend): State<Arc<Backend>>,
@@ -137,7 +137,7 @@ pub(super) async fn step(
     post, path = "/api/v1/sessions/{id}/simulator/jump", tag = "simulator",
     operation_id = "jump_simulator",
     params(SessionPath, Repeatable), request_body = SimulatorJump,
-    responses((status = 200, description = "What it is doing now", body = Simulator), OfCommand)
+    responses(SimulatorNow, OfCommand)
 )]
 pub(super) async fn jump(
     State(backend): State<Arc<Backend>>,
@@ -153,7 +153,7 @@ pub(super) async fn jump(
     post, path = "/api/v1/sessions/{id}/simulator/shock", tag = "simulator",
     operation_id = "shock_simulator",
     params(SessionPath, Repeatable), request_body = SimulatorShock,
-    responses((status = 200, description = "What it is doing now", body = Simulator), OfCommand)
+    responses(SimulatorNow, OfCommand)
 )]
 pub(super) async fn shock(
     State(backend): State<Arc<Backend>>,
