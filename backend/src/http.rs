@@ -111,6 +111,7 @@ fn api() -> OpenApiRouter<Arc<Backend>> {
         .routes(routes!(scenarios::read))
         .routes(routes!(audit::log))
         .routes(routes!(audit::commands))
+        .routes(routes!(audit::fingerprint))
         .routes(routes!(ledger::sessions))
         .routes(routes!(ledger::orders))
         .routes(routes!(ledger::fills))

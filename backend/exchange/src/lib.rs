@@ -53,7 +53,7 @@ mod trigger;
 mod units;
 pub mod view;
 
-pub use candle::Candle;
+pub use candle::{Candle, IntervalError};
 pub use clock::SimulatorState;
 pub use command::{Amend, Amount, Command, Control, Kind, NewOrder, SelfTrade, Shock, TimeInForce};
 pub use decimal::{Decimal, DecimalError, Increment};

@@ -81,6 +81,15 @@ impl Exchange {
         state::put(self, &mut writer);
         hash(&writer.into_bytes())
     }
+
+    /// The same of everything but the ticks, which go on whether the market does or not: while
+    /// the simulator stands still only commands change it.
+    #[must_use]
+    pub fn market_hash(&self) -> u64 {
+        let mut still = self.clone();
+        still.engine.clock.tick = 0;
+        still.state_hash()
+    }
 }
 
 /// Reads the scenario that travels in a snapshot.

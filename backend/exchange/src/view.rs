@@ -2,6 +2,7 @@
 //!
 //! `time` and `entered` are milliseconds of market time since the exchange began.
 
+use crate::candle::{Candle, INTERVAL_MAX, IntervalError, joined};
 use crate::command::{Kind, TimeInForce};
 use crate::event::{
     BookUpdate, CandleClosed, Event, Events, Fill, Level, OrderReport, PositionReport,
@@ -10,6 +11,7 @@ use crate::event::{
 use crate::exchange::Exchange;
 use crate::instrument::{Instrument, money_text};
 use crate::query::Depth;
+use crate::scenario::Span;
 use crate::units::{Side, SymbolId, TICK_MS};
 use serde::Serialize;
 
@@ -270,6 +272,39 @@ impl Exchange {
         let running = self.running_candle(symbol);
         let running = running.map(|candle| self.view_candle(&closed(*candle), false));
         finished.chain(running).collect()
+    }
+
+    /// The same, joined into candles of a multiple of the market's own interval. One that has lost
+    /// its beginning to what is forgotten is left out.
+    pub fn view_candles_of(
+        &self,
+        symbol: SymbolId,
+        interval: Span,
+    ) -> Result<Vec<CandleView>, IntervalError> {
+        let (base, asked) = (self.scenario().candle, interval.ticks());
+        if asked == 0 || asked % base.ticks() != 0 || interval > INTERVAL_MAX {
+            return Err(IntervalError {
+                asked: interval,
+                base,
+            });
+        }
+        if interval == base {
+            return Ok(self.view_candles(symbol));
+        }
+        let finished = self.candles(symbol).count();
+        let cut = finished >= usize::from(self.scenario().remembered);
+        let running = self.running_candle(symbol);
+        let all = self.candles(symbol).chain(running).copied();
+        let shown = |candle: Candle| {
+            let closed = self.market_time() >= candle.start + asked;
+            let of = CandleClosed {
+                symbol,
+                interval: asked,
+                candle,
+            };
+            self.view_candle(&of, closed)
+        };
+        Ok(joined(all, asked, cut).into_iter().map(shown).collect())
     }
 
     /// An order.

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use page::{
-    Balance, CandlePage, CommandEntry, CommandPage, FillPage, LogEntry, LogPage, OrderPage,
-    SessionPage, Statistics, TradePage,
+    Balance, CandlePage, CommandEntry, CommandPage, FillPage, Fingerprint, LogEntry, LogPage,
+    OrderPage, SessionPage, Statistics, TradePage,
 };
 
 use crate::message::Lasting;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use holdfast_session::view::{CommandPage, LogPage};
+use holdfast_session::view::{CommandPage, Fingerprint, LogPage};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -69,4 +69,19 @@ pub(super) async fn commands(
         .commands(named.id, &named.ask, &client)
         .await?;
     Ok(Json(page))
+}
+
+/// Reads a fingerprint of the session's exchange: two owners of a session that have come to the
+/// same have the same, so what a handoff carried can be checked. Pause the market to compare.
+#[utoipa::path(
+    get, path = "/api/v1/sessions/{id}/fingerprint", tag = "audit",
+    operation_id = "read_fingerprint", params(SessionPath),
+    responses((status = 200, description = "At this moment", body = Fingerprint), OfSession)
+)]
+pub(super) async fn fingerprint(
+    State(backend): State<Arc<Backend>>,
+    named: Named,
+) -> Result<Json<Fingerprint>, Failure> {
+    let found = backend.sessions.fingerprint(named.id, &named.ask).await?;
+    Ok(Json(found))
 }

@@ -70,22 +70,36 @@ pub(super) async fn trades(
     Ok(Json(TradePage { trades }))
 }
 
-/// Reads the latest candles of a symbol; the last one may still change.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct CandleQuery {
+    /// At most so many, the newest; 100 by default.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+    /// How long each is in market time: a multiple of the candles of the scenario (`candle`, 1s in
+    /// all that are built in) up to 24h. Default: as long as those.
+    #[param(pattern = "^[1-9][0-9]{0,6}(ms|s|m|h)$", example = "5s")]
+    interval: Option<String>,
+}
+
+/// Reads the latest candles of a symbol; the last one may still change. The last 200 of the
+/// scenario's own are remembered (`remembered`), finished ones, and longer ones are joined from
+/// these: one that has lost its beginning is left out. A stretch without trades has no candle.
 #[utoipa::path(
     get, path = "/api/v1/sessions/{id}/candles/{symbol}", tag = "market",
-    operation_id = "list_candles", params(SymbolPath, LatestQuery),
+    operation_id = "list_candles", params(SymbolPath, CandleQuery),
     responses((status = 200, description = "Oldest first", body = CandlePage), OfSession)
 )]
 pub(super) async fn candles(
     State(backend): State<Arc<Backend>>,
     named: Named,
-    Parameters(query): Parameters<LatestQuery>,
+    Parameters(query): Parameters<CandleQuery>,
 ) -> Result<Json<CandlePage>, Failure> {
     let limit = within("limit", query.limit, 1_000)?.unwrap_or(LATEST);
-    let candles = backend
-        .sessions
-        .candles(named.id, &named.ask, named.part("symbol"))
-        .await?;
+    let (symbol, interval) = (named.part("symbol"), query.interval.as_deref());
+    let sessions = &backend.sessions;
+    let candles = sessions.candles(named.id, &named.ask, symbol, interval);
+    let candles = candles.await?;
     let candles = newest(candles, limit);
     Ok(Json(CandlePage { candles }))
 }

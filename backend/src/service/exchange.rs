@@ -241,7 +241,10 @@ impl Exchange for Service {
     ) -> Result<Response<ListCandlesResponse>, Status> {
         let (ask, request) = taken(request)?;
         let id = session_id(&request.session_id)?;
-        let candles = self.0.sessions.candles(id, &ask, &request.symbol).await;
+        let interval = Some(request.interval.as_str()).filter(|text| !text.is_empty());
+        let sessions = &self.0.sessions;
+        let candles = sessions.candles(id, &ask, &request.symbol, interval);
+        let candles = candles.await;
         let limit = bounded(request.limit, 1_000).unwrap_or(100);
         let candles = newest(candles.map_err(Failure::from)?, limit);
         Ok(Response::new(ListCandlesResponse {

@@ -4,12 +4,13 @@ use holdfast_proto::session::v1::sessions_server::Sessions;
 use holdfast_proto::session::v1::{
     ControlSimulatorRequest, ControlSimulatorResponse, CreateSessionRequest, CreateSessionResponse,
     EndSessionRequest, EndSessionResponse, ForkSessionRequest, ForkSessionResponse,
-    GetScenarioRequest, GetScenarioResponse, GetSessionRequest, GetSessionResponse,
-    GetSimulatorRequest, GetSimulatorResponse, GetSnapshotRequest, GetSnapshotResponse,
-    ListPresenceRequest, ListPresenceResponse, ListScenariosRequest, ListScenariosResponse,
-    ListSessionsRequest, ListSessionsResponse, RestartSessionRequest, RestartSessionResponse,
-    ResumeSessionRequest, ResumeSessionResponse, Scenario, ShockSimulatorRequest,
-    ShockSimulatorResponse, UpdateSessionRequest, UpdateSessionResponse,
+    GetFingerprintRequest, GetFingerprintResponse, GetScenarioRequest, GetScenarioResponse,
+    GetSessionRequest, GetSessionResponse, GetSimulatorRequest, GetSimulatorResponse,
+    GetSnapshotRequest, GetSnapshotResponse, ListPresenceRequest, ListPresenceResponse,
+    ListScenariosRequest, ListScenariosResponse, ListSessionsRequest, ListSessionsResponse,
+    RestartSessionRequest, RestartSessionResponse, ResumeSessionRequest, ResumeSessionResponse,
+    Scenario, ShockSimulatorRequest, ShockSimulatorResponse, UpdateSessionRequest,
+    UpdateSessionResponse,
 };
 use holdfast_session::message::{Command, SessionRestart};
 use tonic::{Request, Response, Status};
@@ -143,6 +144,23 @@ impl Sessions for Service {
             last_event_id: format!("{}.{}", found.epoch, found.seq),
             session: Some(session(found)),
             n,
+        }))
+    }
+
+    async fn get_fingerprint(
+        &self,
+        request: Request<GetFingerprintRequest>,
+    ) -> Result<Response<GetFingerprintResponse>, Status> {
+        let (ask, request) = taken(request)?;
+        let id = session_id(&request.session_id)?;
+        let found = self.0.sessions.fingerprint(id, &ask).await;
+        let found = found.map_err(Failure::from)?;
+        Ok(Response::new(GetFingerprintResponse {
+            fingerprint: found.fingerprint,
+            time: found.time,
+            epoch: found.epoch,
+            seq: found.seq,
+            generation: found.generation,
         }))
     }
 

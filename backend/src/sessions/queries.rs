@@ -1,5 +1,6 @@
 //! What can be asked of a session without changing it.
 
+use holdfast_exchange::Span;
 use holdfast_session::engine::Engine;
 use holdfast_session::id::{ClientId, EntryId, SessionId};
 use holdfast_session::log::Log;
@@ -52,18 +53,26 @@ impl Sessions {
         shown(&trades.ok_or(Refusal::Missing("symbol"))?)
     }
 
-    /// The candles of a symbol that are remembered, oldest first, and the running one.
+    /// The candles of a symbol that are remembered, oldest first, and the running one; joined into
+    /// longer ones where an interval such as `5s` is given.
     pub async fn candles(
         &self,
         id: SessionId,
         ask: &Ask,
         symbol: &str,
+        interval: Option<&str>,
     ) -> Result<Vec<view::Candle>, Refusal> {
+        let wrong = |error: &dyn std::fmt::Display| {
+            Refusal::Invalid(Problem::new("bad_request", format!("interval: {error}")))
+        };
+        let interval = interval.map(Span::parse).transpose();
+        let interval = interval.map_err(|error| wrong(&error))?;
         let symbol = symbol.to_owned();
         let candles = self
-            .query(id, ask, move |engine, _| engine.candles(&symbol))
+            .query(id, ask, move |engine, _| engine.candles(&symbol, interval))
             .await?;
-        shown(&candles.ok_or(Refusal::Missing("symbol"))?)
+        let candles = candles.ok_or(Refusal::Missing("symbol"))?;
+        shown(&candles.map_err(|error| wrong(&error))?)
     }
 
     /// What was counted of a symbol.
@@ -78,6 +87,15 @@ impl Sessions {
             .query(id, ask, move |engine, _| engine.statistics(&symbol))
             .await?;
         counted.ok_or(Refusal::Missing("symbol"))
+    }
+
+    /// Tells whether two owners have come to the same exchange.
+    pub async fn fingerprint(
+        &self,
+        id: SessionId,
+        ask: &Ask,
+    ) -> Result<view::Fingerprint, Refusal> {
+        self.query(id, ask, Engine::fingerprint).await
     }
 
     /// The user's money.

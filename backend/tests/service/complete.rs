@@ -289,6 +289,7 @@ async fn the_market_and_the_account_are_read_in_parts() {
     assert_ne!(balance["used"], "0", "{balance}");
     let candles = read(&format!("candles/{symbol}?limit=3")).await;
     assert_eq!(candles["candles"].as_array().map(Vec::len), Some(3));
+    candles_are_joined(&backend, &path, &symbol).await;
     let statistics = read(&format!("statistics/{symbol}")).await;
     assert!(statistics["trades"].as_u64() > Some(0), "{statistics}");
     let book = read(&format!("book/{symbol}?depth=3")).await;
@@ -381,4 +382,42 @@ async fn a_user_has_only_so_many_sessions() {
     );
     let fork = by_ann(&backend, Method::POST, &path, None).await;
     assert_eq!(fork.problem(), problem("quota_exceeded", 429));
+}
+
+/// Of a market that has traded for a minute.
+async fn candles_are_joined(backend: &Running, path: &str, symbol: &str) {
+    let pause = format!("{path}/simulator/pause");
+    assert_eq!(backend.post(&pause, json!({})).await.status, 200);
+    let read = async |interval: &str| {
+        let path = format!("{path}/candles/{symbol}?limit=1000&interval={interval}");
+        let page = backend.get(&path).await.json();
+        page["candles"].as_array().expect("a list").clone()
+    };
+    let (short, long) = (read("1s").await, read("10s").await);
+    let trades = |candles: &[Value]| -> u64 {
+        candles
+            .iter()
+            .map(|candle| candle["trades"].as_u64().expect("a number"))
+            .sum()
+    };
+    assert_eq!(trades(&short), trades(&long), "{long:?}");
+    assert!((2..short.len()).contains(&long.len()), "{long:?}");
+    for candle in &long {
+        assert_eq!(candle["interval"], 10_000);
+        assert_eq!(
+            candle["time"].as_u64().expect("a number") % 10_000,
+            0,
+            "{candle}"
+        );
+    }
+    assert_eq!(long[0]["open"], short[0]["open"]);
+    assert_eq!(
+        long[long.len() - 1]["close"],
+        short[short.len() - 1]["close"]
+    );
+    for wrong in ["1500ms", "0s", "25h", "often", ""] {
+        let path = format!("{path}/candles/{symbol}?interval={wrong}");
+        let refused = backend.get(&path).await;
+        assert_eq!(refused.problem(), problem("bad_request", 400), "{wrong}");
+    }
 }

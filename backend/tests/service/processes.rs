@@ -326,3 +326,67 @@ async fn what_nobody_pulled_by_the_deadline_is_written_for_whoever_comes() {
     client.trade(&mut moved).await;
     client.executed(&b).await;
 }
+
+/// Tells a session's market what to do.
+async fn control(at: &Process, path: &str, what: &str, data: Value) {
+    let path = format!("{path}/simulator/{what}");
+    let answer = at.ask(Request::post(&path).json(data)).await;
+    assert_eq!(answer.status, 200, "{what}: {answer:?}");
+}
+
+/// Lets the market run on by a minute and a while, with an order in between, then holds it still
+/// and says what it has come to.
+async fn run_on(at: &Process, client: &mut Client, socket: &mut Socket) -> Value {
+    control(at, &client.path, "start", json!({})).await;
+    control(at, &client.path, "jump", json!({ "by": "1m" })).await;
+    client.trade(socket).await;
+    control(at, &client.path, "pause", json!({})).await;
+    fingerprint(at, client).await
+}
+
+async fn fingerprint(at: &Process, client: &Client) -> Value {
+    let answer = at.get(&format!("{}/fingerprint", client.path)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
+}
+
+/// What is compared: not the generation, which every new owner raises.
+fn state(fingerprint: &Value) -> [&Value; 4] {
+    ["fingerprint", "time", "epoch", "seq"].map(|field| &fingerprint[field])
+}
+
+#[tokio::test]
+async fn every_owner_comes_to_the_same_state() {
+    let folder = Folder::new();
+    let redis = Redis::start(&folder).await;
+    // no snapshot but the first of each owner: a revival replays all that has happened since
+    let lines = "handoff: { hold: 0s, snapshots: 1h }\nshutdown: { deadline: 60s }";
+    let a = Process::start(&folder, "a", &redis.store(), lines).await;
+    let mut b = Process::start(&folder, "b", &redis.store(), lines).await;
+    let mut client = Client::new(&a).await;
+    let mut socket = client.dial(&a, "").await.expect("taken");
+    client.trade(&mut socket).await;
+    let first = run_on(&a, &mut client, &mut socket).await;
+
+    let mut socket = client.move_to(&b, "a").await;
+    let handed = fingerprint(&b, &client).await;
+    assert_eq!(state(&handed), state(&first), "carried over");
+    assert_eq!(handed["generation"], 2);
+
+    let second = run_on(&b, &mut client, &mut socket).await;
+    assert_ne!(
+        second["fingerprint"], first["fingerprint"],
+        "it has gone on"
+    );
+    b.kill();
+    let mut socket = client.move_to(&a, "b").await;
+    let revived = fingerprint(&a, &client).await;
+    assert_eq!(state(&revived), state(&second), "replayed");
+    assert_eq!(revived["generation"], 3);
+    client.trade(&mut socket).await;
+    let traded = fingerprint(&a, &client).await;
+    assert_ne!(
+        traded["fingerprint"], revived["fingerprint"],
+        "an order counts"
+    );
+}

@@ -10,10 +10,10 @@ use holdfast_proto::exchange::v1::{
 };
 use holdfast_proto::session::v1::sessions_client::SessionsClient;
 use holdfast_proto::session::v1::{
-    ControlSimulatorRequest, CreateSessionRequest, ForkSessionRequest, GetScenarioRequest, Halt,
-    ListPresenceRequest, ListScenariosRequest, ListSessionsRequest, RestartSessionRequest,
-    ResumeSessionRequest, ShockSimulatorRequest, SimulatorAction, UpdateSessionRequest,
-    shock_simulator_request,
+    ControlSimulatorRequest, CreateSessionRequest, ForkSessionRequest, GetFingerprintRequest,
+    GetScenarioRequest, Halt, ListPresenceRequest, ListScenariosRequest, ListSessionsRequest,
+    RestartSessionRequest, ResumeSessionRequest, ShockSimulatorRequest, SimulatorAction,
+    UpdateSessionRequest, shock_simulator_request,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -267,9 +267,18 @@ async fn the_market_is_steered_and_read_in_parts() {
         session_id: session_id.clone(),
         symbol: "ACME".into(),
         limit: 2,
+        interval: "5s".into(),
     };
     let candles = soon(exchange.list_candles(by_ann(candles))).await;
-    assert_eq!(candles.expect("a list").into_inner().candles.len(), 2);
+    let candles = candles.expect("a list").into_inner().candles;
+    let lengths: Vec<u64> = candles.iter().map(|candle| candle.interval).collect();
+    assert_eq!(lengths, [5_000, 5_000]);
+    let fingerprint = GetFingerprintRequest {
+        session_id: session_id.clone(),
+    };
+    let fingerprint = soon(sessions.get_fingerprint(by_ann(fingerprint))).await;
+    let fingerprint = fingerprint.expect("an answer").into_inner();
+    assert_eq!(fingerprint.fingerprint.len(), 16, "{fingerprint:?}");
     let statistics = GetStatisticsRequest {
         session_id: session_id.clone(),
         symbol: "ACME".into(),

@@ -2,12 +2,13 @@
 
 use holdfast_exchange::view::SimulatorView;
 use holdfast_exchange::view::{BookView, CandleView, FillView, OrderView, PositionView, TradeView};
-use holdfast_exchange::{OrderId, Quantity, SymbolId, TICK_MS, money_text};
+use holdfast_exchange::{IntervalError, OrderId, Quantity, Span, SymbolId, TICK_MS, money_text};
 use serde::Serialize;
 
 use super::Engine;
 use crate::id::ClientId;
-use crate::view::{Balance, SimulatorState, Statistics, Symbol};
+use crate::log::Log;
+use crate::view::{Balance, Fingerprint, SimulatorState, Statistics, Symbol};
 
 /// How many levels of each side a snapshot shows.
 const LEVELS_MAX: usize = 50;
@@ -60,10 +61,17 @@ impl Engine {
         )
     }
 
-    /// The candles of a symbol that are remembered, oldest first, and the running one.
-    pub fn candles(&self, symbol: &str) -> Option<Vec<CandleView>> {
+    /// The candles of a symbol that are remembered, oldest first, and the running one; joined into
+    /// longer ones where an interval is given.
+    pub fn candles(
+        &self,
+        symbol: &str,
+        interval: Option<Span>,
+    ) -> Option<Result<Vec<CandleView>, IntervalError>> {
         let symbol = self.exchange.symbol(symbol)?;
-        Some(self.exchange.view_candles(symbol))
+        let own = self.exchange.scenario().candle;
+        let interval = interval.unwrap_or(own);
+        Some(self.exchange.view_candles_of(symbol, interval))
     }
 
     /// The user's fills that are remembered, newest first.
@@ -83,6 +91,17 @@ impl Engine {
             equity: money_text(funds.equity),
             used: money_text(funds.used),
             available: money_text(funds.available),
+        }
+    }
+
+    /// Tells whether two owners have come to the same exchange.
+    pub fn fingerprint(&self, log: &Log) -> Fingerprint {
+        Fingerprint {
+            fingerprint: format!("{:016x}", self.exchange.market_hash()),
+            time: self.exchange.market_time() * TICK_MS,
+            epoch: log.epoch().to_string(),
+            seq: log.top(),
+            generation: self.generation,
         }
     }
 

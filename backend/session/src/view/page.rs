@@ -135,6 +135,23 @@ pub struct Statistics {
     pub spread: Option<String>,
 }
 
+/// A fingerprint of a session's exchange: market, orders, positions, money, what is remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Fingerprint {
+    /// 16 hexadecimal digits: equal states have equal ones, in every build and process. Real time
+    /// does not count, market time does: while the market stands still only commands change it.
+    #[schema(pattern = "^[0-9a-f]{16}$", example = "9f86d081884c7d65")]
+    pub fingerprint: String,
+    /// When, in milliseconds of market time since the session began.
+    pub time: u64,
+    /// Which output log `seq` counts in.
+    pub epoch: String,
+    /// The number of the last entry.
+    pub seq: u64,
+    /// How often the session's ownership has changed, plus one.
+    pub generation: u64,
+}
+
 /// A page of sessions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct SessionPage {
