@@ -18,7 +18,7 @@
  *    checksum?: number }} BookData  a whole book, or the prices that changed
  *  @typedef {object} Options
  *  @property {Transport} [transport]  "websocket" by default
- *  @property {string[] | null} [channels]  all by default
+ *  @property {string[] | null} [channels]  all by default; an empty list: none
  *  @property {"none" | "100ms" | "1s"} [coalesce]  how long market data is gathered
  *  @property {string | null} [lastId]  goes on behind this entry: for a page that kept its state
  *  @property {(refused: boolean) => Promise<string | null> | string | null} [token]  asked before
@@ -205,7 +205,7 @@ export class Connection extends EventTarget {
 
   #query() {
     const query = new URLSearchParams({ client: this.client });
-    if (this.channels) query.set("channels", this.channels.join(","));
+    if (this.channels) query.set("channels", this.channels.join(",") || "none");
     if (this.coalesce !== "none") query.set("coalesce", this.coalesce);
     if (this.stats.lastId) query.set("last_event_id", this.stats.lastId);
     return query;

@@ -13,7 +13,10 @@ pub struct Channels(u8);
 
 /// A channel that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("no channel {0:?}; there are book, trade, candle, order, fill, position, simulator")]
+#[error(
+    "no channel {0:?}; there are book, trade, candle, order, fill, position, simulator, or none; \
+     all when left out"
+)]
 pub struct NoChannel(pub String);
 
 impl Channels {
@@ -73,13 +76,12 @@ impl Default for Channels {
 impl FromStr for Channels {
     type Err = NoChannel;
 
-    /// Names with commas between, as in `?channels=book,trade`.
+    /// Names with commas between, as in `?channels=book,trade`, or `none`.
     fn from_str(text: &str) -> Result<Self, NoChannel> {
-        Self::named(
-            text.split(',')
-                .map(str::trim)
-                .filter(|name| !name.is_empty()),
-        )
+        if text == "none" {
+            return Ok(Self::NONE);
+        }
+        Self::named(text.split(',').map(str::trim))
     }
 }
 

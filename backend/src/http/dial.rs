@@ -22,8 +22,8 @@ pub(super) struct DialQuery {
     /// random by each tab. Default: the connection alone.
     #[param(pattern = "^[A-Za-z0-9._-]{1,96}$", example = "tab-1")]
     pub(super) client: Option<String>,
-    /// Of `book`, `trade`, `candle`, `order`, `fill`, `position`, `simulator`, with commas between.
-    /// Default: all.
+    /// Of `book`, `trade`, `candle`, `order`, `fill`, `position`, `simulator`, with commas between;
+    /// or `none`. Default: all.
     #[param(pattern = "^[a-z]+(,[a-z]+)*$", example = "book,trade")]
     channels: Option<String>,
     /// `none` (default), `100ms` or `1s`: how long market data is gathered before it is sent.
@@ -55,10 +55,7 @@ pub(super) fn read(
     let attempt = text(headers, "holdfast-attempt")?;
     let generation = text(headers, "holdfast-generation")?;
     let from_header = text(headers, "last-event-id")?.map(str::to_owned);
-    let channels = query
-        .channels
-        .as_deref()
-        .filter(|channels| !channels.is_empty());
+    let channels = query.channels.as_deref();
     let dial = Dial {
         connection,
         attempt: attempt.map_or(Ok(1), |text| parsed("Holdfast-Attempt", text))?,
@@ -153,11 +150,31 @@ mod tests {
                 failure.detail
             );
         }
+        for (text, named) in [
+            ("book,weather", "weather"),
+            ("", "left out"),
+            ("book,", "\"\""),
+        ] {
+            let failure = channels(text).expect_err(text);
+            assert!(failure.detail.contains(named), "{}", failure.detail);
+        }
+    }
+
+    fn channels(text: &str) -> Result<Channels, Failure> {
         let query = DialQuery {
-            channels: Some("book,weather".into()),
+            channels: Some(text.into()),
             ..query()
         };
-        let failure = read(&HeaderMap::new(), query, Transport::WebSocket).expect_err("weather");
-        assert!(failure.detail.contains("weather"), "{}", failure.detail);
+        let (dial, _) = read(&HeaderMap::new(), query, Transport::WebSocket)?;
+        Ok(dial.channels)
+    }
+
+    #[test]
+    fn channels_are_those_that_are_named() {
+        let some = channels("book,trade").expect("two");
+        assert_eq!(some, Channels::named(["book", "trade"]).expect("two"));
+        assert_eq!(channels("none").ok(), Some(Channels::NONE));
+        let (dial, _) = read(&HeaderMap::new(), query(), Transport::WebSocket).expect("a dial");
+        assert_eq!(dial.channels, Channels::ALL);
     }
 }
