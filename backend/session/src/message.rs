@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 pub use holdfast_exchange::{AmendRequest, OrderRequest, ShockRequest};
 pub use lasting::Lasting;
 pub use order::{
-    AmendShape, BATCH_MAX, Batch, CancelAfter, CancelAll, Decimal, ForceName, Operation,
+    AmendShape, BATCH_MAX, Batch, CancelAfter, CancelAll, Decimal, ForceName, Number, Operation,
     OrderAmend, OrderCancel, OrderNew, OrderShape, SelfTradeName, TypeName,
 };
 pub use session::{SessionRestart, SessionUpdate};

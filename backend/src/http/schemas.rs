@@ -43,7 +43,8 @@ fn schemas() -> Value {
         }],
     });
     let from_client = [numbered, transient("ping", &ping), transient("pong", &ping)];
-    let events: Vec<Value> = data.iter().map(event).collect();
+    let mut events: Vec<Value> = data.iter().map(event).collect();
+    events.push(unplaced_event("ping", &ping));
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Messages of Holdfast's live connections",
@@ -115,14 +116,31 @@ fn transient(name: &str, data: &Value) -> Value {
     })
 }
 
-/// An event: `id` and `event` are fields of the stream, this is its data.
+/// An event of the stream, its fields as an object; `id` is absent where a connection cannot come
+/// back to.
 fn event((name, data): &(&'static str, Value)) -> Value {
     json!({
-        "title": format!("data of `event: {name}`"),
-        "allOf": [data, {
-            "required": ["prev"],
-            "properties": { "prev": id("the entry before it that this connection was due") },
-        }],
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {
+            "id": id("its place in the output log"),
+            "event": { "const": name },
+            "data": { "allOf": [data, {
+                "required": ["prev"],
+                "properties": { "prev": id("the entry before it that this connection was due") },
+            }] },
+        },
+        "additionalProperties": false,
+    })
+}
+
+/// An event without a place: delivered at most once.
+fn unplaced_event(name: &str, data: &Value) -> Value {
+    json!({
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": { "event": { "const": name }, "data": data },
+        "additionalProperties": false,
     })
 }
 

@@ -11,6 +11,7 @@ mod ledger;
 mod order_types;
 mod owners;
 mod processes;
+mod schemas;
 mod sessions;
 mod support;
 mod tokens;

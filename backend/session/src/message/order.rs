@@ -128,8 +128,10 @@ pub enum Decimal {
 /// A change of a working order; what is left out stays.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct OrderAmend {
-    /// Which order.
+    /// Which order; a number or its text.
     #[serde(deserialize_with = "number_or_text")]
+    #[schemars(with = "Number")]
+    #[schema(value_type = Number)]
     pub order_id: u64,
     /// The changes.
     #[serde(flatten)]
@@ -159,6 +161,8 @@ pub struct AmendShape {
 pub struct OrderCancel {
     /// Which order; a number or its text.
     #[serde(deserialize_with = "number_or_text")]
+    #[schemars(with = "Number")]
+    #[schema(value_type = Number)]
     pub order_id: u64,
 }
 
@@ -208,16 +212,20 @@ pub enum Operation {
     Cancel(OrderCancel),
 }
 
+/// A whole number, or its digits as text.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(untagged)]
+pub enum Number {
+    /// As it is written back.
+    Plain(u64),
+    /// Accepted as well.
+    Digits(#[schemars(regex(pattern = "^[0-9]{1,20}$"))] String),
+}
+
 fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Number(u64),
-        Text(String),
-    }
-    match Either::deserialize(deserializer)? {
-        Either::Number(number) => Ok(number),
-        Either::Text(text) => text.parse().map_err(de::Error::custom),
+    match Number::deserialize(deserializer)? {
+        Number::Plain(number) => Ok(number),
+        Number::Digits(text) => text.parse().map_err(de::Error::custom),
     }
 }
 
