@@ -99,7 +99,7 @@ export class Desk {
       case "snapshot": return this.#snapshot(data);
       case "reset":
         this.fills = [];
-        return this.touch("fills");
+        return this.touch("fills", "account");
       case "trade": return this.#trade(data);
       case "candle":
         this.#market(data.symbol).series.take(data);
@@ -107,14 +107,14 @@ export class Desk {
       case "order":
         this.orders.set(data.order_id, data);
         this.#forgetFinished();
-        return this.touch("orders", "chart");
+        return this.touch("orders", "chart", "account");
       case "fill":
         this.fills.unshift(data);
         this.fills.length = Math.min(this.fills.length, FILLS_MAX);
         return this.touch("fills");
       case "position":
         this.positions.set(data.symbol, data);
-        return this.touch("positions");
+        return this.touch("positions", "account");
       case "simulator":
         this.simulator = data;
         return this.touch("simulator");
@@ -147,6 +147,7 @@ export class Desk {
     market.trades.unshift(trade);
     market.trades.length = Math.min(market.trades.length, TRADES_MAX);
     market.series.trade(trade);
+    if (Number(this.positions.get(trade.symbol)?.quantity)) this.touch("account");
     if (trade.symbol === this.symbol) this.touch("last", "trades", "chart");
   }
 

@@ -2,6 +2,9 @@
 
 export const $ = (id) => document.getElementById(id);
 
+/** What stands where a value is not there yet. */
+export const UNKNOWN = "not known yet";
+
 export function element(name, text, className = "") {
   const made = document.createElement(name);
   made.textContent = text;

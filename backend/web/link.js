@@ -1,5 +1,5 @@
 // The connection: what it is at, where it leads, and the buttons that trouble it.
-import { $, note, paint, set, words } from "/dom.js";
+import { $, UNKNOWN, note, paint, set, words } from "/dom.js";
 
 const ENDPOINT_POLL_MS = 1_500;
 
@@ -35,7 +35,7 @@ export class Link {
     if (state === "waiting" || state === "offline") note("connection lost, coming back");
     if (state === "open" && this.desk.connection.stats.reconnects > 0) note("connected again");
     if (state === "ended") note(`over: ${reason}`);
-    this.desk.touch("connection");
+    this.desk.touch("connection", "account");
   }
 
   /** Asks which endpoint answers, so that a move is seen by a person and not only survived. */
@@ -79,18 +79,18 @@ export class Link {
     const { connection: { stats, transport }, books, endpoint } = this.desk;
     set($("c-state"), `${nameOf(transport)}, ${stats.state}`);
     paint($("c-state"), stats.state === "open" ? "up" : "down");
-    set($("c-endpoint"), endpoint ?? "–");
+    set($("c-endpoint"), endpoint ?? UNKNOWN);
     const jitter = stats.jitter === null ? "" : ` ± ${stats.jitter.toFixed(1)}`;
-    set($("c-rtt"), stats.rtt === null ? "–" : `${stats.rtt.toFixed(1)}${jitter} ms`);
+    set($("c-rtt"), stats.rtt === null ? UNKNOWN : `${stats.rtt.toFixed(1)}${jitter} ms`);
     const advice = stats.advice === "stay" ? "" : words(stats.advice ?? "");
-    set($("c-quality"), [stats.quality, advice].filter(Boolean).join(", ") || "–");
+    set($("c-quality"), [stats.quality, advice].filter(Boolean).join(", ") || UNKNOWN);
     set($("c-entries"), stats.entries);
     set($("c-reconnects"), stats.reconnects);
     set($("c-gaps"), stats.gaps);
     paint($("c-gaps"), stats.gaps > 0 ? "down" : "");
     const checked = [...books.all.values()].reduce((sum, book) => sum + book.checked, 0);
     set($("c-checked"), books.repairs > 0 ? `${checked}, ${books.repairs} read anew` : checked);
-    set($("c-last"), stats.lastId ?? "–");
+    set($("c-last"), stats.lastId ?? UNKNOWN);
   }
 }
 

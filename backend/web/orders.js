@@ -136,10 +136,8 @@ export class Orders {
       paint(row.children[3], colour(open));
     });
     const sum = (field) => positions.reduce((sum, position) => sum + Number(position[field]), 0);
-    const balance = positions.reduce((latest, position) =>
-      (position.time >= latest.time ? position : latest), { time: -1, balance: 0 }).balance;
+    if (positions.length === 0) return;
     const profit = sum("unrealised_pnl") + sum("realised_pnl") - sum("fees");
-    set($("balance"), money(balance));
     set($("realised"), money(sum("realised_pnl")));
     set($("fees"), money(sum("fees")));
     set($("profit"), money(profit));

@@ -1,4 +1,5 @@
 // The page of the exchange: who you are, your sessions, and the parts of the desk put together.
+import { Account } from "/account.js";
 import { Desk } from "/desk.js";
 import { $, element, makeButton, note, option, say, words } from "/dom.js";
 import { Connection } from "/holdfast.js";
@@ -13,6 +14,7 @@ const ticket = new Ticket(desk, (type, data) => desk.connection.command(type, da
 const market = new Market(desk, (price) => ticket.price(price));
 const link = new Link(desk, api);
 new Orders(desk, run);
+new Account(desk);
 new Simulation(desk, run, end);
 
 async function api(path, init = {}) {
