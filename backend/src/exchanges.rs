@@ -345,12 +345,14 @@ impl Exchanges {
         id: SessionId,
         ask: &Ask,
         symbol: &str,
+        interval: Option<&str>,
     ) -> Result<Vec<view::Candle>, Refusal> {
         match self {
-            Self::Here(sessions) => sessions.candles(id, ask, symbol).await,
+            Self::Here(sessions) => sessions.candles(id, ask, symbol, interval).await,
             Self::Elsewhere(front) => {
-                let symbol = symbol.to_owned();
-                front.look(id, ask, Look::Candles { symbol }).await
+                let (symbol, interval) = (symbol.to_owned(), interval.map(str::to_owned));
+                let candles = Look::Candles { symbol, interval };
+                front.look(id, ask, candles).await
             }
         }
     }
@@ -367,6 +369,17 @@ impl Exchanges {
                 let symbol = symbol.to_owned();
                 front.look(id, ask, Look::Statistics { symbol }).await
             }
+        }
+    }
+
+    pub async fn fingerprint(
+        &self,
+        id: SessionId,
+        ask: &Ask,
+    ) -> Result<view::Fingerprint, Refusal> {
+        match self {
+            Self::Here(sessions) => sessions.fingerprint(id, ask).await,
+            Self::Elsewhere(front) => front.look(id, ask, Look::Fingerprint {}).await,
         }
     }
 

@@ -66,9 +66,15 @@ pub enum Look {
     /// Trades of a symbol.
     Trades { symbol: String },
     /// Candles of a symbol.
-    Candles { symbol: String },
+    Candles {
+        symbol: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interval: Option<String>,
+    },
     /// What was counted of a symbol.
     Statistics { symbol: String },
+    /// Which state the exchange has come to.
+    Fingerprint {},
     /// Money.
     Balance {},
     /// What the user holds.
@@ -148,8 +154,12 @@ impl Look {
             Self::Simulator {} => text(&sessions.simulator(id, ask).await?),
             Self::Book { symbol, levels } => text(&sessions.book(id, ask, &symbol, levels).await?),
             Self::Trades { symbol } => text(&sessions.trades(id, ask, &symbol).await?),
-            Self::Candles { symbol } => text(&sessions.candles(id, ask, &symbol).await?),
+            Self::Candles { symbol, interval } => {
+                let candles = sessions.candles(id, ask, &symbol, interval.as_deref());
+                text(&candles.await?)
+            }
             Self::Statistics { symbol } => text(&sessions.statistics(id, ask, &symbol).await?),
+            Self::Fingerprint {} => text(&sessions.fingerprint(id, ask).await?),
             Self::Balance {} => text(&sessions.balance(id, ask).await?),
             Self::Positions {} => text(&sessions.positions(id, ask).await?),
             Self::Fills { query } => text(&sessions.fills(id, ask, query).await?),

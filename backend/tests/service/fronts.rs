@@ -57,7 +57,7 @@ fn order(price: &str) -> Value {
 }
 
 /// What can be read below a session.
-const BELOW: [&str; 20] = [
+const BELOW: [&str; 23] = [
     "",
     "/orders",
     "/orders?status=open&symbol=ACME&side=buy&limit=1",
@@ -67,6 +67,8 @@ const BELOW: [&str; 20] = [
     "/book/ACME?depth=3",
     "/trades/ACME",
     "/candles/ACME",
+    "/candles/ACME?interval=5s",
+    "/fingerprint",
     "/statistics/ACME",
     "/simulator",
     "/snapshot",
@@ -76,6 +78,7 @@ const BELOW: [&str; 20] = [
     "/resume",
     // and what is wrong is told alike
     "/book/NONE",
+    "/candles/ACME?interval=7ms",
     "/orders/999",
     "/log?after=nothing.7",
     "/orders?cursor=x",
