@@ -16,6 +16,7 @@ use holdfast_proto::exchange::v1::fronts_server::FrontsServer;
 use holdfast_proto::session::v1::handoff_server::HandoffServer;
 use holdfast_proto::session::v1::sessions_server::SessionsServer;
 use holdfast_proto::token::v1::tokens_server::TokensServer;
+use tonic::Request;
 use tonic::service::Routes;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_reflection::server::Builder;
@@ -24,6 +25,7 @@ pub use handoff::Handoffs;
 pub(crate) use status::status;
 
 use crate::app::Backend;
+use crate::identity::Peer;
 
 /// Every service, as routes.
 pub(crate) fn router(backend: &Arc<Backend>, health: HealthServer<impl Health>) -> Router {
@@ -58,3 +60,10 @@ pub(crate) fn router(backend: &Arc<Backend>, health: HealthServer<impl Health>) 
 /// What every service answers from.
 #[derive(Clone)]
 pub(crate) struct Service(Arc<Backend>);
+
+/// Whether another backend asks: it knows the cluster's key, and came through no proxy, which
+/// adds the key to what it forwards, whoever sent it.
+fn is_backend<T>(request: &Request<T>) -> bool {
+    let trusted = request.extensions().get::<Peer>() == Some(&Peer::Trusted);
+    trusted && !request.metadata().contains_key("x-forwarded-for")
+}

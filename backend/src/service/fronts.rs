@@ -15,12 +15,11 @@ use tokio::time::{Duration, sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::Service;
 use super::translate::{missing, taken};
+use super::{Service, is_backend};
 use crate::app::Backend;
 use crate::failure::Failure;
 use crate::front::{Question, wire};
-use crate::identity::Peer;
 use crate::random;
 use crate::sessions::{Attachment, Ending, Input, Outgoing, Output, Refusal, Sessions};
 
@@ -78,7 +77,7 @@ impl Fronts for Service {
 impl Service {
     /// The sessions that a front may ask about.
     fn for_fronts<T>(&self, request: &Request<T>) -> Result<&Sessions, Failure> {
-        if request.extensions().get::<Peer>() != Some(&Peer::Trusted) {
+        if !is_backend(request) {
             let detail = "only backends that know the cluster's key may be fronts of this one";
             return Err(Failure::new(Code::Forbidden, detail));
         }

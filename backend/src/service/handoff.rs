@@ -16,12 +16,12 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Endpoint;
 use tonic::{Request, Response, Status};
 
-use super::Service;
+use super::{Service, is_backend};
 use crate::clock::{self, Instant};
 use crate::config::SecretBytes;
 use crate::failure::Failure;
 use crate::handoff::{Handoff, ReleaseAsk, Released, Unreachable};
-use crate::identity::{CLUSTER_KEY, Peer};
+use crate::identity::CLUSTER_KEY;
 
 #[tonic::async_trait]
 impl handoff_server::Handoff for Service {
@@ -29,7 +29,7 @@ impl handoff_server::Handoff for Service {
         &self,
         request: Request<ReleaseRequest>,
     ) -> Result<Response<ReleaseResponse>, Status> {
-        if request.extensions().get::<Peer>() != Some(&Peer::Trusted) {
+        if !is_backend(&request) {
             let detail = "only backends that know the cluster's key may ask for a session";
             return Err(Failure::new(Code::Forbidden, detail).into());
         }

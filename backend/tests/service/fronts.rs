@@ -457,6 +457,25 @@ async fn only_who_knows_the_key_is_a_front_and_never_of_another_front() {
         question_json: r#"{"endpoint":{}}"#.into(),
     };
     let mut stranger = FrontsClient::new(channel.expect("it takes HTTP/2"));
-    let refused = soon(stranger.ask(request)).await.expect_err("a stranger");
+    let refused = soon(stranger.ask(request.clone()))
+        .await
+        .expect_err("a stranger");
     assert_eq!(refused.code(), Code::PermissionDenied);
+    for (through_a_proxy, believed) in [(false, true), (true, false)] {
+        let mut request = tonic::Request::new(request.clone());
+        let fields = request.metadata_mut();
+        fields.insert(
+            "holdfast-cluster-key",
+            "5a".repeat(32).parse().expect("a key"),
+        );
+        if through_a_proxy {
+            fields.insert("x-forwarded-for", "127.0.0.1".parse().expect("an address"));
+        }
+        let asked = soon(stranger.ask(request)).await;
+        assert_eq!(
+            asked.is_ok(),
+            believed,
+            "through a proxy: {through_a_proxy}"
+        );
+    }
 }

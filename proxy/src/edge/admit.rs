@@ -263,8 +263,13 @@ fn is_reserved(path: &str) -> bool {
         .is_some_and(|first| RESERVED.iter().any(|own| first.eq_ignore_ascii_case(own)))
 }
 
-/// First segments of such paths: the edge's orders, and the gRPC service that takes sessions over.
-const RESERVED: [&str; 2] = ["holdfast", "holdfast.session.v1.Handoff"];
+/// First segments of such paths: the edge's orders, and the gRPC services by which backends take
+/// sessions over and reach each other's.
+const RESERVED: [&str; 3] = [
+    "holdfast",
+    "holdfast.session.v1.Handoff",
+    "holdfast.exchange.v1.Fronts",
+];
 
 /// The client's id of the request, if it is one that fits a log; else a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {

@@ -141,6 +141,8 @@ async fn clients_cannot_speak_the_handoff_contract() {
         "/%68oldfast/drain",
         "/%2e/holdfast/drain",
         "/holdfast.session.v1.Handoff/Release",
+        "/holdfast.exchange.v1.Fronts/Ask",
+        "/holdfast.exchange.v1.Fronts/Attach",
     ] {
         assert_eq!(
             proxy.client().await.get(path, "").await.status,
