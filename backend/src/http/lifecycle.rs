@@ -34,8 +34,9 @@ pub(super) async fn restart(
     OptionalBody(again): OptionalBody<SessionRestart>,
 ) -> Result<Json<Session>, Failure> {
     let (key, command) = (idempotency_key(&headers)?, Command::SessionRestart(again));
-    backend.execute(named.id, &named.ask, key, command).await?;
-    let session = backend.sessions.read(named.id, &named.ask).await?;
+    let (id, ask) = (named.id, &named.ask);
+    let look = backend.sessions.read(id, ask);
+    let session = backend.execute_then(id, ask, key, command, look).await?;
     Ok(Json(session))
 }
 

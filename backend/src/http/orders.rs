@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use holdfast_proto::error::Code;
-use holdfast_session::id::{ClientId, SessionId};
 use holdfast_session::message::{
     AmendRequest, AmendShape, Command, OrderAmend, OrderCancel, OrderNew,
 };
@@ -21,7 +20,7 @@ use super::problem::{OfCommand, OfSession};
 use super::sessions::within;
 use crate::app::Backend;
 use crate::failure::Failure;
-use crate::sessions::{Ask, OrdersQuery};
+use crate::sessions::OrdersQuery;
 
 /// Places an order. It answers once the order is durable, with what became of it at once.
 #[utoipa::path(
@@ -168,23 +167,6 @@ pub(super) async fn amend(
         .order_command(named.id, &named.ask, key, command)
         .await?;
     Ok(Json(order))
-}
-
-impl Backend {
-    /// Executes a command about one order and reads that order back.
-    pub(crate) async fn order_command(
-        &self,
-        id: SessionId,
-        ask: &Ask,
-        key: Option<ClientId>,
-        command: Command,
-    ) -> Result<Order, Failure> {
-        let done = self.execute(id, ask, key, command).await?;
-        let order = done
-            .order_id
-            .ok_or_else(|| Failure::internal("an order's answer names no order"))?;
-        Ok(self.sessions.order(id, ask, &order.to_string()).await?)
-    }
 }
 
 /// What is no number of an order is the number of no order.

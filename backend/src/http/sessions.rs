@@ -120,8 +120,9 @@ pub(super) async fn update(
     Body(update): Body<SessionUpdate>,
 ) -> Result<Json<Session>, Failure> {
     let (key, command) = (idempotency_key(&headers)?, Command::SessionUpdate(update));
-    backend.execute(named.id, &named.ask, key, command).await?;
-    let session = backend.sessions.read(named.id, &named.ask).await?;
+    let (id, ask) = (named.id, &named.ask);
+    let look = backend.sessions.read(id, ask);
+    let session = backend.execute_then(id, ask, key, command, look).await?;
     Ok(Json(session))
 }
 

@@ -171,7 +171,8 @@ async fn control(
     command: Command,
 ) -> Result<Json<Simulator>, Failure> {
     let key = idempotency_key(headers)?;
-    backend.execute(named.id, &named.ask, key, command).await?;
-    let simulator = backend.sessions.simulator(named.id, &named.ask).await?;
+    let (id, ask) = (named.id, &named.ask);
+    let look = backend.sessions.simulator(id, ask);
+    let simulator = backend.execute_then(id, ask, key, command, look).await?;
     Ok(Json(simulator))
 }

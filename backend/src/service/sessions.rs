@@ -83,10 +83,10 @@ impl Sessions for Service {
         let id = session_id(&request.session_id)?;
         let key = key(&request.idempotency_key)?;
         let command = Command::SessionUpdate(update(request)?);
-        self.0.execute(id, &ask, key, command).await?;
-        let now = self.0.sessions.read(id, &ask).await;
+        let look = self.0.sessions.read(id, &ask);
+        let now = self.0.execute_then(id, &ask, key, command, look).await?;
         Ok(Response::new(UpdateSessionResponse {
-            session: Some(session(now.map_err(Failure::from)?)),
+            session: Some(session(now)),
         }))
     }
 
@@ -101,10 +101,10 @@ impl Sessions for Service {
             scenario: given(request.scenario),
             seed: request.seed,
         });
-        self.0.execute(id, &ask, key, command).await?;
-        let now = self.0.sessions.read(id, &ask).await;
+        let look = self.0.sessions.read(id, &ask);
+        let now = self.0.execute_then(id, &ask, key, command, look).await?;
         Ok(Response::new(RestartSessionResponse {
-            session: Some(session(now.map_err(Failure::from)?)),
+            session: Some(session(now)),
         }))
     }
 
@@ -218,10 +218,11 @@ impl Sessions for Service {
         let (ask, request) = taken(request)?;
         let id = session_id(&request.session_id)?;
         let key = key(&request.idempotency_key)?;
-        self.0.execute(id, &ask, key, control(&request)?).await?;
-        let now = self.0.sessions.simulator(id, &ask).await;
+        let look = self.0.sessions.simulator(id, &ask);
+        let command = control(&request)?;
+        let now = self.0.execute_then(id, &ask, key, command, look).await?;
         Ok(Response::new(ControlSimulatorResponse {
-            simulator: Some(simulator(&now.map_err(Failure::from)?)),
+            simulator: Some(simulator(&now)),
         }))
     }
 
@@ -233,10 +234,10 @@ impl Sessions for Service {
         let id = session_id(&request.session_id)?;
         let key = key(&request.idempotency_key)?;
         let command = Command::SimulatorShock(shock(request.symbol, request.shock)?);
-        self.0.execute(id, &ask, key, command).await?;
-        let now = self.0.sessions.simulator(id, &ask).await;
+        let look = self.0.sessions.simulator(id, &ask);
+        let now = self.0.execute_then(id, &ask, key, command, look).await?;
         Ok(Response::new(ShockSimulatorResponse {
-            simulator: Some(simulator(&now.map_err(Failure::from)?)),
+            simulator: Some(simulator(&now)),
         }))
     }
 

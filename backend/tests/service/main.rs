@@ -9,6 +9,7 @@ mod health;
 mod http;
 mod ledger;
 mod order_types;
+mod outcomes;
 mod owners;
 mod processes;
 mod schemas;

@@ -6,6 +6,7 @@ pub(crate) mod live;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod redis;
+pub(crate) mod scripted;
 
 use std::future::Future;
 use std::net::SocketAddr;
