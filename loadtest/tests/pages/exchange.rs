@@ -83,6 +83,11 @@ async fn every_type_of_order_is_entered_amended_in_its_row_and_cancelled() {
     window
         .text_until("a market order by money is filled", held, sold)
         .await;
+    for money in ["#balance", "#equity", "#used", "#available"] {
+        let amount = "/^[0-9,]+\\.[0-9]{2}$/.test(text) && text !== '0.00'";
+        let what = format!("{money} is an amount");
+        window.text_until(&what, money, amount).await;
+    }
     for canvas in ["#chart", "#depth"] {
         let drawn = format!(
             "((canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)\
