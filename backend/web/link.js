@@ -50,8 +50,8 @@ export class Link {
         const moved = desk.endpoint !== null && now !== desk.endpoint;
         if (moved) {
           const { reconnects, gaps } = connection.stats;
-          note(`moved from ${desk.endpoint} to ${now} in ${Math.round(silence)} ms, `
-            + `reconnects ${reconnects}, gaps ${gaps}`);
+          note(`moved from ${desk.endpoint} to ${now}: reconnects ${reconnects}, gaps ${gaps}, `
+            + `never more than ${Math.round(silence)} ms without an entry`);
         }
         silenceBefore = moved ? 0 : silence; // a move may be seen one look later than its silence
         desk.endpoint = now;
