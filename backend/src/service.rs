@@ -18,6 +18,7 @@ use holdfast_proto::session::v1::sessions_server::SessionsServer;
 use holdfast_proto::token::v1::tokens_server::TokensServer;
 use tonic::Request;
 use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_reflection::server::Builder;
 
@@ -41,8 +42,9 @@ pub(crate) fn router(backend: &Arc<Backend>, health: HealthServer<impl Health>) 
     let exchange = ExchangeServer::new(service.clone()).max_decoding_message_size(limit);
     let tokens = TokensServer::new(service.clone()).max_decoding_message_size(limit);
     let handoff = HandoffServer::new(service.clone()).max_decoding_message_size(limit);
-    // bounded by what the front takes from its clients, which may be more than is taken here
-    let fronts = FrontsServer::new(service);
+    // what a front takes from its clients may be more than is taken here
+    let fronts = FrontsServer::new(service).max_decoding_message_size(FROM_FRONT_MAX);
+    let fronts = InterceptedService::new(fronts, fronts::admit);
     let mut routes = Routes::builder();
     routes
         .add_service(sessions)
@@ -67,3 +69,7 @@ fn is_backend<T>(request: &Request<T>) -> bool {
     let trusted = request.extensions().get::<Peer>() == Some(&Peer::Trusted);
     trusted && !request.metadata().contains_key("x-forwarded-for")
 }
+
+/// Bytes of one message of a front: twice the largest body that `limits.body` can allow a front's
+/// clients (16 MiB), which is written anew.
+const FROM_FRONT_MAX: usize = 32 << 20;

@@ -28,7 +28,7 @@ impl Fronts for Service {
     type AttachStream = Legs;
 
     async fn ask(&self, request: Request<AskRequest>) -> Result<Response<AskResponse>, Status> {
-        let sessions = self.for_fronts(&request)?;
+        let sessions = self.for_fronts()?;
         let (ask, request) = taken(request)?;
         let question: Question = serde_json::from_str(&request.question_json)
             .map_err(|error| Failure::bad_request(format!("question_json: {error}")))?;
@@ -49,7 +49,7 @@ impl Fronts for Service {
         &self,
         request: Request<Streaming<AttachRequest>>,
     ) -> Result<Response<Legs>, Status> {
-        let sessions = self.for_fronts(&request)?;
+        let sessions = self.for_fronts()?;
         let (ask, mut messages) = taken(request)?;
         let limit = self.0.config.timeouts.request;
         let first = timeout(limit, messages.message()).await.map_err(|_| {
@@ -74,13 +74,19 @@ impl Fronts for Service {
     }
 }
 
+/// Lets backends in that may be fronts of this one, before anything of theirs is read.
+#[allow(clippy::result_large_err, reason = "the shape that interceptors have")]
+pub(super) fn admit(request: Request<()>) -> Result<Request<()>, Status> {
+    if is_backend(&request) {
+        return Ok(request);
+    }
+    let detail = "only backends that know the cluster's key may be fronts of this one";
+    Err(Failure::new(Code::Forbidden, detail).into())
+}
+
 impl Service {
     /// The sessions that a front may ask about.
-    fn for_fronts<T>(&self, request: &Request<T>) -> Result<&Sessions, Failure> {
-        if !is_backend(request) {
-            let detail = "only backends that know the cluster's key may be fronts of this one";
-            return Err(Failure::new(Code::Forbidden, detail));
-        }
+    fn for_fronts(&self) -> Result<&Sessions, Failure> {
         self.0.sessions.here().ok_or_else(|| {
             let detail = "this backend is a front itself; ask the one that runs the exchanges";
             Failure::new(Code::MethodNotAllowed, detail)
