@@ -6,6 +6,7 @@
 //! from one front to another as it moves between endpoints.
 
 mod call;
+mod channels;
 mod leg;
 mod question;
 mod route;
@@ -25,12 +26,12 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::Channel;
 
 use call::Lost;
+use channels::Channels;
 pub use leg::{Input, Output};
 pub use question::{Look, Question};
-use route::{Owner, Route};
+use route::{Doubt, Known, Route};
 
 use crate::config::SecretBytes;
 use crate::exchanges::Attachment;
@@ -47,9 +48,9 @@ struct Inner {
     /// The configured address: `host:port`.
     home: String,
     key: Option<MetadataValue<Ascii>>,
-    channels: Mutex<HashMap<String, Channel>>,
-    /// Who answered for a session, if not the configured address.
-    owners: Mutex<HashMap<SessionId, Owner>>,
+    channels: Mutex<Channels>,
+    /// What is known of sessions that are not at the configured address.
+    known: Mutex<HashMap<SessionId, Known>>,
     legs: Mutex<Legs>,
     /// A leg has ended.
     left: Notify,
@@ -70,7 +71,7 @@ impl Front {
             home,
             key: key.and_then(|key| key.parse().ok()),
             channels: Mutex::default(),
-            owners: Mutex::default(),
+            known: Mutex::default(),
             legs: Mutex::default(),
             left: Notify::new(),
             draining: AtomicBool::new(false),
@@ -90,11 +91,19 @@ impl Front {
         question: Question,
     ) -> Result<T, Refusal> {
         let text = serde_json::to_string(&question).map_err(|error| unreadable(&error))?;
-        let mut route = Route::new(self, question.session(), question.is_repeatable());
+        let doubt = match question.is_repeatable() {
+            true => Doubt::Again,
+            false => Doubt::Told,
+        };
+        let mut route = Route::new(self, question.session(), doubt);
         loop {
             let outcome = self.put(&route, ask, &text).await;
             if let ControlFlow::Break(answer) = route.after(self, outcome) {
-                return serde_json::from_str(&answer?).map_err(|error| unreadable(&error));
+                let answer = serde_json::from_str(&answer?);
+                return answer.map_err(|error| match doubt {
+                    Doubt::Told => done_unreadably(&error),
+                    _ => unreadable(&error),
+                });
             }
         }
     }
@@ -112,7 +121,7 @@ impl Front {
     /// Attaches a connection to its session.
     pub async fn open(&self, id: SessionId, ask: &Ask, dial: Dial) -> Result<Attachment, Refusal> {
         let leaving = || Refusal::unavailable("this endpoint leaves");
-        let mut route = Route::new(self, Some(id), true);
+        let mut route = Route::new(self, Some(id), Doubt::Redialled);
         let opened = async {
             loop {
                 let outcome = self.dial(&route, ask, id, &dial).await;
@@ -202,7 +211,7 @@ impl Front {
 
     async fn probe(&self) -> Result<(), String> {
         let question = serde_json::to_string(&Question::Endpoint {}).unwrap_or_default();
-        let route = Route::new(self, None, true);
+        let route = Route::new(self, None, Doubt::Again);
         let asked = timeout(PROBED, self.put(&route, &Ask::default(), &question)).await;
         let home = &self.inner.home;
         let answer = asked.map_err(|_| format!("{home}: no answer within {PROBED:?}"))?;
@@ -217,21 +226,21 @@ impl Front {
         }
     }
 
-    /// Who answered for a session last.
-    fn owner(&self, session: SessionId) -> Option<Owner> {
-        self.inner.owners.lock().get(&session).cloned()
+    /// What is known of where a session is.
+    fn known(&self, session: SessionId) -> Option<Known> {
+        self.inner.known.lock().get(&session).cloned()
     }
 
-    /// Somebody answered for a session: an owner, or the configured address.
-    fn found(&self, session: SessionId, owner: Option<Owner>) {
-        let mut owners = self.inner.owners.lock();
-        match owner {
-            None => drop(owners.remove(&session)),
-            Some(owner) => {
-                if owners.len() >= OWNERS_MAX {
-                    owners.clear();
+    /// Where a session is; without anything, at the configured address.
+    fn note(&self, session: SessionId, what: Option<Known>) {
+        let mut known = self.inner.known.lock();
+        match what {
+            None => drop(known.remove(&session)),
+            Some(what) => {
+                if known.len() >= KNOWN_MAX {
+                    known.clear();
                 }
-                owners.insert(session, owner);
+                known.insert(session, what);
             }
         }
     }
@@ -250,7 +259,7 @@ impl Front {
 impl Inner {
     /// The connection to a backend has failed; the next one finds its name anew.
     fn forget(&self, address: &str) {
-        self.channels.lock().remove(address);
+        self.channels.lock().forget(address);
     }
 }
 
@@ -285,10 +294,16 @@ fn unreadable(error: &serde_json::Error) -> Refusal {
     Refusal::unavailable("the exchange answers in another version")
 }
 
+/// It was done, but what it led to cannot be told: "not processed" would have it done again.
+fn done_unreadably(error: &serde_json::Error) -> Refusal {
+    tracing::error!(%error, "an exchange of another version answered");
+    Refusal::Unknown("the exchange has answered in another version; whether it was done is unknown")
+}
+
 /// Below the 3 s that the edge gives a dial.
 const OPENED_IN_ALL: Duration = Duration::from_millis(2_900);
 const PROBED: Duration = Duration::from_secs(1);
 const WELL: Duration = Duration::from_secs(2);
 const TROUBLED: Duration = Duration::from_millis(250);
 /// Sessions whose owners are remembered; beyond, they are found anew.
-const OWNERS_MAX: usize = 16_384;
+const KNOWN_MAX: usize = 16_384;

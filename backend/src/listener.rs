@@ -89,6 +89,7 @@ impl Listener {
             .timer(TokioTimer::new())
             .max_header_list_size(u32::try_from(self.limits.head).unwrap_or(u32::MAX))
             .max_concurrent_streams(H2_STREAMS_MAX)
+            .initial_stream_window_size(H2_WINDOW)
             .keep_alive_interval(H2_PING)
             .keep_alive_timeout(H2_PING);
         server
@@ -136,5 +137,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const STOP_GRACE: Duration = Duration::from_secs(3);
 const HEADERS_MAX: usize = 100;
 const H2_STREAMS_MAX: u32 = 1_024;
+/// Bytes of a stream that nobody has taken yet: what HTTP/2 begins with (RFC 9113 section 6.9.2).
+/// So pressure reaches whoever sends, and one stream that is not taken holds up no other.
+const H2_WINDOW: u32 = 65_535;
 /// Finds proxies that vanished without a word.
 const H2_PING: Duration = Duration::from_secs(20);

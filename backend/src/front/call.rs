@@ -3,7 +3,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast_proto::error::{CODE_KEY, Code};
 use holdfast_proto::exchange::v1::AskRequest;
@@ -11,7 +11,6 @@ use holdfast_proto::exchange::v1::ask_response::Answer;
 use holdfast_proto::exchange::v1::fronts_client::FrontsClient;
 use tokio::time::timeout;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 use super::route::Route;
@@ -48,7 +47,7 @@ impl Front {
             question_json: question.to_owned(),
         };
         let request = self.request(route, ask, message)?;
-        let channel = self.channel(address)?;
+        let channel = self.inner.channels.lock().get(address, Instant::now())?;
         let asked = async {
             FrontsClient::new(channel)
                 .max_decoding_message_size(ANSWER_MAX)
@@ -93,32 +92,6 @@ impl Front {
         }
         Ok(request)
     }
-
-    /// One connection for all questions to a backend; it is made when it is used, and again when
-    /// it breaks.
-    fn channel(&self, address: &str) -> Result<Channel, Lost> {
-        let mut channels = self.inner.channels.lock();
-        if let Some(channel) = channels.get(address) {
-            return Ok(channel.clone());
-        }
-        if channels.len() >= CHANNELS_MAX {
-            channels.clear();
-        }
-        let channel = endpoint(address)?.connect_lazy();
-        channels.insert(address.to_owned(), channel.clone());
-        Ok(channel)
-    }
-}
-
-/// How a backend is reached.
-pub(super) fn endpoint(address: &str) -> Result<Endpoint, Lost> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}"));
-    let endpoint = endpoint.map_err(|error| Lost::Unreached(format!("{address}: {error}")))?;
-    Ok(endpoint
-        .connect_timeout(CONNECT)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(PING)
-        .keep_alive_timeout(PING))
 }
 
 fn value(text: &str) -> Result<MetadataValue<Ascii>, Lost> {
@@ -172,11 +145,7 @@ pub(super) fn chain(error: &dyn Error) -> String {
     text
 }
 
-const CONNECT: Duration = Duration::from_millis(500);
 /// Above the 5 s that a session may take, so that its own word comes first.
 const ANSWERED: Duration = Duration::from_secs(7);
-/// Finds backends that vanished without a word.
-const PING: Duration = Duration::from_secs(5);
-const CHANNELS_MAX: usize = 64;
 /// Bytes of one answer: a page of the log is the longest.
 const ANSWER_MAX: usize = 64 << 20;

@@ -16,7 +16,8 @@ use tokio::time::{Duration, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
-use super::call::{chain, endpoint, lost, other_version};
+use super::call::{chain, lost, other_version};
+use super::channels::endpoint_of_leg;
 use super::route::Route;
 use super::{Front, Inner, Lost, wire};
 use crate::exchanges;
@@ -54,7 +55,7 @@ impl Front {
         id: SessionId,
         dial: &Dial,
     ) -> Result<Result<exchanges::Attachment, Refusal>, Lost> {
-        let channel = endpoint(address)?.connect().await;
+        let channel = endpoint_of_leg(address)?.connect().await;
         let channel =
             channel.map_err(|error| Lost::Unreached(format!("{address}: {}", chain(&error))))?;
         let (sender, receiver) = mpsc::channel(MESSAGES_MAX);

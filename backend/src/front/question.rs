@@ -179,6 +179,6 @@ impl Look {
 fn text(view: &impl Serialize) -> Result<String, Refusal> {
     serde_json::to_string(view).map_err(|error| {
         tracing::error!(%error, "a view is no JSON");
-        Refusal::unavailable("the session cannot be shown")
+        Refusal::Unknown("what came of it cannot be shown")
     })
 }

@@ -14,6 +14,7 @@ mod owners;
 mod processes;
 mod schemas;
 mod sessions;
+mod slow;
 mod support;
 mod tokens;
 mod trade;

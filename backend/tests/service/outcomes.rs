@@ -2,12 +2,13 @@
 //! processed" once it may have been executed, since that is repeated.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use holdfast_proto::exchange::v1::ask_response::Answer;
 use holdfast_proto::exchange::v1::exchange_client::ExchangeClient;
 use holdfast_proto::exchange::v1::{PlaceOrderRequest, Side};
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::support::client::Request;
@@ -30,7 +31,7 @@ async fn front(folder: &Folder, of: SocketAddr) -> Process {
 }
 
 /// Commands that are answered with what they led to, which is asked for behind them.
-fn commands() -> [(Method, String, serde_json::Value); 5] {
+fn commands() -> [(Method, String, Value); 5] {
     let order = json!({ "symbol": "ACME", "side": "buy", "quantity": "1", "price": "60.00" });
     [
         (Method::POST, format!("{SESSION}/orders"), order),
@@ -74,13 +75,13 @@ async fn an_executed_command_whose_session_is_released_at_once_is_not_called_unp
         assert_eq!(problem["retryable"], false, "{problem}");
         let detail = problem["detail"].as_str().expect("a sentence");
         assert!(detail.contains("was executed"), "{detail}");
-        assert_eq!(exchange.asked(), ["command", "look"], "{path}");
+        assert_eq!(exchange.asked(), ["command", "look", "look"], "{path}");
 
         // with a key it may be repeated, and gets the same answer
         let keyed = Request::new(method, &path).header("idempotency-key", "1");
         let answer = f.ask(keyed.json(body)).await;
         assert_eq!(answer.problem(), (503, "unavailable".to_owned()), "{path}");
-        assert_eq!(exchange.asked(), ["command", "look"], "{path}");
+        assert_eq!(exchange.asked(), ["command", "look", "look"], "{path}");
     }
 }
 
@@ -104,6 +105,44 @@ async fn the_same_holds_for_grpc() {
         };
         let refused = soon(client.place_order(place)).await.expect_err("not read");
         assert_eq!(refused.code(), code, "{refused:?}");
-        assert_eq!(exchange.asked(), ["command", "look"]);
+        assert_eq!(exchange.asked(), ["command", "look", "look"]);
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_is_not_called_unprocessed_either() {
+    let folder = Folder::new();
+    let nonsense = |_: &str, _: &Value| Answer::ViewJson("17".into());
+    let (exchange, address) = Scripted::start(nonsense).await;
+    let f = front(&folder, address).await;
+    for (method, path, body) in commands() {
+        let request = || Request::new(method.clone(), &path).json(body.clone());
+        let answer = f.ask(request()).await;
+        assert_eq!(answer.problem(), (504, "timeout".to_owned()), "{path}");
+        let answer = f.ask(request().header("idempotency-key", "1")).await;
+        assert_eq!(answer.problem(), (503, "unavailable".to_owned()), "{path}");
+        assert_eq!(exchange.asked(), ["command", "command"], "{path}");
+    }
+    let looked = f.get(SESSION).await;
+    assert_eq!(looked.problem(), (503, "unavailable".to_owned()));
+}
+
+#[tokio::test]
+async fn an_address_that_refuses_is_asked_once_more_over_another_connection() {
+    let folder = Folder::new();
+    let refusals = AtomicU32::new(1);
+    let (exchange, address) = Scripted::start(move |_, _| {
+        let left = |left: u32| left.checked_sub(1);
+        match refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left) {
+            Ok(_) => not_now(),
+            Err(_) => Answer::ViewJson("null".into()),
+        }
+    })
+    .await;
+    let f = front(&folder, address).await;
+    let ended = f.ask(Request::delete(SESSION)).await;
+    assert_eq!(ended.status, 204, "{ended:?}");
+    let asked = exchange.asked_by();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert_ne!(asked[0].1, asked[1].1, "a name is looked up again");
 }

@@ -25,8 +25,8 @@ type Script = dyn Fn(&str, &Value) -> Answer + Send + Sync;
 #[derive(Clone)]
 pub(crate) struct Scripted {
     script: Arc<Script>,
-    /// The names of what was asked, but for whether it answers at all.
-    asked: Arc<Mutex<Vec<String>>>,
+    /// The names of what was asked and who asked, but for whether it answers at all.
+    asked: Arc<Mutex<Vec<(String, SocketAddr)>>>,
 }
 
 impl Scripted {
@@ -47,6 +47,11 @@ impl Scripted {
 
     /// What was asked since the last time.
     pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked_by().into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// The same, and the other end of the connection over which it was asked.
+    pub(crate) fn asked_by(&self) -> Vec<(String, SocketAddr)> {
         std::mem::take(&mut self.asked.lock())
     }
 }
@@ -63,7 +68,8 @@ impl Fronts for Scripted {
         let answer = match name.as_str() {
             "endpoint" => Answer::ViewJson("\"x\"".into()),
             name => {
-                self.asked.lock().push(name.to_owned());
+                let peer = request.remote_addr().expect("a connection");
+                self.asked.lock().push((name.to_owned(), peer));
                 (self.script)(name, value)
             }
         };
