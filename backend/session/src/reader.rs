@@ -10,13 +10,14 @@ use std::sync::Arc;
 use crate::id::{ClientId, EntryId};
 use crate::log::{Entry, Kind, Log};
 use crate::subscription::{Channels, Coalesce};
+pub use fold::{Folded, fold};
 
 /// A backlog above this many entries is folded even where none was asked for:
 /// the reader is slow, and would only fall further behind.
-const BACKLOG_MAX: u64 = 256;
+pub const BACKLOG_MAX: u64 = 256;
 
 /// How many entries one turn looks at.
-const TURN_MAX: usize = 512;
+pub const TURN_MAX: usize = 512;
 
 /// A message with an id, ready to be written in the shape of its transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,7 +211,7 @@ impl Reader {
                 return;
             }
             if market_data {
-                for folded in fold::fold(run) {
+                for folded in fold(run) {
                     let delivery = self.deliver(log.id(folded.seq), folded.kind, folded.body);
                     out.push(delivery);
                 }

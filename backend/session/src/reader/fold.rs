@@ -7,14 +7,18 @@ use crate::log::{Entry, Kind};
 use crate::view::{Book, Level};
 
 /// What one or more entries come to, under the number of the last of them.
-pub(super) struct Folded {
-    pub(super) seq: u64,
-    pub(super) kind: &'static str,
-    pub(super) body: Arc<str>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folded {
+    /// The number of the last of them.
+    pub seq: u64,
+    /// The name of their kind.
+    pub kind: &'static str,
+    /// A JSON object; of more than one entry it says `"coalesced":true`.
+    pub body: Arc<str>,
 }
 
 /// Folds market data per kind and symbol, in the order of the last entry of each.
-pub(super) fn fold(run: &[&Arc<Entry>]) -> Vec<Folded> {
+pub fn fold(run: &[&Arc<Entry>]) -> Vec<Folded> {
     let mut groups: BTreeMap<(&'static str, Option<u16>), Vec<&Arc<Entry>>> = BTreeMap::new();
     for entry in run {
         groups

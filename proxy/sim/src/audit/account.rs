@@ -2,13 +2,14 @@
 //! told is what the journal leads to.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use holdfast_session::engine::{Engine, Start, Stored};
 use holdfast_session::id::{ConnectionId, EntryId, Epoch};
 use holdfast_session::journal::{Asked, Change, Record};
 use holdfast_session::log::{Entry, Kind, Log};
 use holdfast_session::message::{Said, read};
-use holdfast_session::reader::Delivery;
+use holdfast_session::reader::{BACKLOG_MAX, Delivery, TURN_MAX, fold};
 
 use super::{Broken, must};
 use crate::client::{Client, Heard};
@@ -151,26 +152,108 @@ fn heard(connection: &Connection, replayed: &mut Replayed) -> Result<(), Broken>
         .filter(|entry| is_due(client, entry))
         .cloned()
         .collect();
-    let mut due = due.into_iter();
-    let mut prev = &client.heard[start].id;
-    for heard in rest {
-        let expected = match due.next() {
-            Some(entry) => told(client, &entry, prev, &replayed.log)?,
-            None => "nothing".to_owned(),
-        };
-        if expected != heard.text {
-            // The last words of an owner that had lost the session, to a connection that ended
-            // before it could be told so.
-            if connection.is_over() && diverged(connection, heard, replayed) {
-                return Ok(());
-            }
-            let told = &heard.text;
-            let what = format!("{name}: was told {told} where {expected} was due");
-            return Err(Broken(what));
+    let mut told = Told {
+        client,
+        log: &replayed.log,
+        due: &due,
+        prev: &client.heard[start].id,
+    };
+    let mut rest = rest;
+    while let Some(heard) = rest.first() {
+        let expected = told.next()?;
+        if expected.as_ref() == Some(&heard.text) {
+            told.due = &told.due[1..];
+            told.prev = &heard.id;
+            rest = &rest[1..];
+            continue;
         }
-        prev = &heard.id;
+        let folded = told.folded(rest)?;
+        if folded > 0 {
+            told.go_on_from(&rest[folded - 1]);
+            rest = &rest[folded..];
+            continue;
+        }
+        // The last words of an owner that had lost the session, to a connection that ended
+        // before it could be told so.
+        if connection.is_over() && diverged(connection, heard, replayed) {
+            return Ok(());
+        }
+        let (told, due) = (&heard.text, expected.unwrap_or_else(|| "nothing".into()));
+        return Err(Broken(format!(
+            "{name}: was told {told} where {due} was due"
+        )));
     }
     Ok(())
+}
+
+/// Where an account of what a client was told stands.
+struct Told<'a> {
+    client: &'a Client,
+    log: &'a Log,
+    /// What is still to be told, if nothing is folded.
+    due: &'a [Arc<Entry>],
+    /// The last that was told.
+    prev: &'a str,
+}
+
+impl<'a> Told<'a> {
+    /// What is due next, as this client is told it.
+    fn next(&self) -> Result<Option<String>, Broken> {
+        let next = self.due.first();
+        next.map(|entry| self.text(entry.seq, entry.kind.name(), &entry.body, self.prev))
+            .transpose()
+    }
+
+    /// How many of these messages are what a backlog of market data comes to: a reader that far
+    /// behind is not told each entry. A leg may end among them.
+    fn folded(&self, heard: &[Heard]) -> Result<usize, Broken> {
+        // the backlog may have begun before these
+        if self.log.top() <= BACKLOG_MAX {
+            return Ok(0);
+        }
+        let run = self.due.iter().take(TURN_MAX);
+        let run: Vec<_> = run
+            .take_while(|entry| entry.kind.is_market_data())
+            .collect();
+        let mut longest = 0;
+        for end in 2..=run.len() {
+            let (mut prev, mut alike) = (self.prev, 0);
+            for (folded, heard) in fold(&run[..end]).iter().zip(heard) {
+                if self.text(folded.seq, folded.kind, &folded.body, prev)? != heard.text {
+                    break;
+                }
+                (prev, alike) = (&heard.id, alike + 1);
+            }
+            longest = longest.max(alike);
+        }
+        Ok(longest)
+    }
+
+    /// The last of what was folded was told: all before it is in it, or in what follows.
+    fn go_on_from(&mut self, heard: &'a Heard) {
+        let told = seq(&heard.id).unwrap_or(0);
+        self.due = &self.due[self.due.partition_point(|entry| entry.seq <= told)..];
+        self.prev = &heard.id;
+    }
+
+    fn text(
+        &self,
+        seq: u64,
+        kind: &'static str,
+        body: &Arc<str>,
+        prev: &str,
+    ) -> Result<String, Broken> {
+        let delivery = Delivery {
+            id: self.log.id(seq),
+            prev: prev.parse::<EntryId>().map_err(|e| Broken(e.to_string()))?,
+            kind,
+            body: Arc::clone(body),
+        };
+        Ok(match self.client.sse {
+            true => delivery.event_data(),
+            false => delivery.websocket(),
+        })
+    }
 }
 
 fn is_due(client: &Client, entry: &Entry) -> bool {
@@ -178,20 +261,6 @@ fn is_due(client: &Client, entry: &Entry) -> bool {
         Some(of) => entry.kind != Kind::Answer || (!client.sse && *of == client.id),
         None => true,
     }
-}
-
-/// An entry as this client is told it.
-fn told(client: &Client, entry: &Entry, prev: &str, log: &Log) -> Result<String, Broken> {
-    let delivery = Delivery {
-        id: log.id(entry.seq),
-        prev: prev.parse::<EntryId>().map_err(|e| Broken(e.to_string()))?,
-        kind: entry.kind.name(),
-        body: entry.body.clone(),
-    };
-    Ok(match client.sse {
-        true => delivery.event_data(),
-        false => delivery.websocket(),
-    })
 }
 
 /// Whether a client that came back from there would be told that it cannot go on.
