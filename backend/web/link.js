@@ -46,14 +46,15 @@ export class Link {
       const session = document.hidden ? null : await connection.read().catch(() => null);
       if (session) {
         const now = session.endpoint;
-        const silence = Math.max(silenceBefore, desk.takeSilence());
+        const taken = desk.takeSilence();
+        const silence = Math.max(silenceBefore, taken);
         const moved = desk.endpoint !== null && now !== desk.endpoint;
         if (moved) {
           const { reconnects, gaps } = connection.stats;
           note(`moved from ${desk.endpoint} to ${now}: reconnects ${reconnects}, gaps ${gaps}, `
             + `never more than ${Math.round(silence)} ms without an entry`);
         }
-        silenceBefore = moved ? 0 : silence; // a move may be seen one look later than its silence
+        silenceBefore = moved ? 0 : taken; // a move may be seen one look later than its silence
         desk.endpoint = now;
         desk.touch("connection");
       }
